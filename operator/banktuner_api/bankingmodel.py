@@ -1,0 +1,178 @@
+"""BankingModel: a base model served with adapters behind a gateway."""
+
+from enum import StrEnum
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from banktuner_api.common import (
+    DNS_LABEL,
+    URI_RULE,
+    ApiModel,
+    Conditions,
+    Digest,
+    LocalRef,
+    Name,
+    Precision,
+    Resources,
+    SecretRef,
+    Uri,
+    cel,
+    map_list,
+)
+
+AdapterName = Annotated[str, Field(min_length=1, max_length=40, pattern=DNS_LABEL)]
+
+
+class Engine(StrEnum):
+    """The server that generates."""
+
+    TGI = "TGI"
+    VLLM = "VLLM"
+
+
+class AdapterState(StrEnum):
+    """Where an adapter is on its way to serving."""
+
+    WAITING = "Waiting"
+    LOADING = "Loading"
+    READY = "Ready"
+    FAILED = "Failed"
+
+
+class ServedModel(ApiModel):
+    """The base model: exactly one of uri, fineTuneJob."""
+
+    model_config = cel(
+        ("has(self.uri) != has(self.fineTuneJob)", "exactly one of uri and fineTuneJob is needed"), URI_RULE
+    )
+
+    uri: Uri | None = None
+    secret_ref: SecretRef | None = None
+    fine_tune_job: LocalRef | None = None
+
+
+class EngineOptions(ApiModel):
+    """Settings that both engines understand; lengths in tokens."""
+
+    max_model_length: Annotated[int, Field(ge=16, le=1_048_576)] | None = None
+    quantization: Literal["None", "BitsAndBytes", "FP8", "AWQ", "GPTQ"] = "None"
+    dtype: Precision = "Auto"
+    gpu_memory_percent: Annotated[int, Field(ge=10, le=99)] = 90
+
+
+class LoraLimits(ApiModel):
+    """What the engine sets aside for adapters."""
+
+    max_rank: Literal[8, 16, 32, 64, 128, 256] = 64
+    max_adapters: Annotated[int, Field(ge=1, le=64)] = 8
+
+
+class Adapter(ApiModel):
+    """One adapter: a FineTuneJob's artifact, or a uri pinned by digest."""
+
+    model_config = cel(
+        ("has(self.uri) != has(self.fineTuneJob)", "exactly one of uri and fineTuneJob is needed"),
+        ("has(self.uri) == has(self.digest)", "uri and digest go together"),
+        URI_RULE,
+    )
+
+    name: AdapterName
+    fine_tune_job: LocalRef | None = None
+    uri: Uri | None = None
+    digest: Digest | None = None
+    secret_ref: SecretRef | None = None
+
+
+class Auth(ApiModel):
+    """Bearer tokens: each key of the Secret is a caller, its value the SHA-256 of the token in hex."""
+
+    tokens_secret_ref: SecretRef
+
+
+class Gateway(ApiModel):
+    """The only way in."""
+
+    replicas: Annotated[int, Field(ge=1, le=64)] = 1
+    auth: Auth
+
+
+class BankingModelSpec(ApiModel):
+    """What to serve and how."""
+
+    model_config = cel(
+        ("self.model == oldSelf.model", "model is immutable"),
+        (
+            "!has(self.defaultAdapter) || (has(self.adapters)"
+            " && self.adapters.exists(adapter, adapter.name == self.defaultAdapter))",
+            "defaultAdapter must be the name of one of the adapters",
+        ),
+    )
+
+    model: ServedModel
+    engine: Engine | None = None
+    engine_options: EngineOptions = EngineOptions()
+    lora: LoraLimits = LoraLimits()
+    adapters: Annotated[list[Adapter], Field(max_length=64, json_schema_extra=map_list("name"))] = []
+    default_adapter: AdapterName | None = None
+    replicas: Annotated[int, Field(ge=0, le=64)] = 1
+    resources: Resources = Resources()
+    profile: Name | None = None
+    gateway: Gateway
+
+
+class AdapterStatus(ApiModel):
+    """One adapter over all pods."""
+
+    name: AdapterName
+    digest: Digest | None = None
+    state: AdapterState
+    reason: Annotated[str, Field(max_length=63)] = ""
+    message: Annotated[str, Field(max_length=1024)] = ""
+    ready_replicas: Annotated[int, Field(ge=0)] = 0
+    desired_replicas: Annotated[int, Field(ge=0)] = 0
+    last_load_seconds: Annotated[float, Field(ge=0)] | None = None
+
+
+class InstanceAdapter(ApiModel):
+    """One adapter in one pod, as the pod itself proved it."""
+
+    name: AdapterName
+    digest: Digest
+    state: AdapterState
+    reason: Annotated[str, Field(max_length=63)] = ""
+    message: Annotated[str, Field(max_length=1024)] = ""
+    load_seconds: Annotated[float, Field(ge=0)] | None = None
+
+
+class Instance(ApiModel):
+    """One engine pod and its adapters; written by the agent API with one field manager a pod."""
+
+    pod: Annotated[str, Field(max_length=253)]
+    adapters: Annotated[list[InstanceAdapter], Field(max_length=64, json_schema_extra=map_list("name"))] = []
+
+
+class BankingModelStatus(ApiModel):
+    """What is so; `adaptersReady` is the printed "2/2"."""
+
+    observed_generation: Annotated[int, Field(ge=0)] | None = None
+    conditions: Conditions = []
+    url: Annotated[str, Field(max_length=512)] | None = None
+    engine: Engine | None = None
+    replicas: Annotated[int, Field(ge=0)] | None = None
+    ready_replicas: Annotated[int, Field(ge=0)] | None = None
+    selector: Annotated[str, Field(max_length=512)] | None = None
+    adapters_ready: Annotated[str, Field(max_length=16)] | None = None
+    adapters: Annotated[list[AdapterStatus], Field(max_length=64, json_schema_extra=map_list("name"))] = []
+    instances: Annotated[list[Instance], Field(max_length=64, json_schema_extra=map_list("pod"))] = []
+
+
+class BankingModel(ApiModel):
+    """Serves a base model with adapters on TGI or vLLM behind a gateway."""
+
+    KIND: ClassVar = "BankingModel"
+    PLURAL: ClassVar = "bankingmodels"
+    SHORT_NAME: ClassVar = "bm"
+
+    spec: BankingModelSpec
+    status: BankingModelStatus | None = None

@@ -1,0 +1,327 @@
+"""FineTuneJob: what a user asks for and what the operator says of it."""
+
+from enum import StrEnum
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from banktuner_api.common import (
+    URI_RULE,
+    ApiModel,
+    Conditions,
+    Digest,
+    LocalRef,
+    Metric,
+    Metrics,
+    Name,
+    Precision,
+    Resources,
+    SecretRef,
+    Timestamp,
+    Uri,
+    cel,
+)
+
+
+class Task(StrEnum):
+    """What the model learns to do."""
+
+    INSTRUCTION = "Instruction"
+    CLASSIFICATION = "Classification"
+    PRETRAINING = "Pretraining"
+
+
+class Method(StrEnum):
+    """How the weights change."""
+
+    LORA = "LoRA"
+    QLORA = "QLoRA"
+    FULL = "Full"
+
+
+class Format(StrEnum):
+    """Form of a row of the data set."""
+
+    ALPACA = "Alpaca"
+    PROMPT_COMPLETION = "PromptCompletion"
+    CHAT = "Chat"
+    TEXT_LABEL = "TextLabel"
+    TEXT = "Text"
+
+
+class Phase(StrEnum):
+    """One word for humans, derived from the conditions."""
+
+    PENDING = "Pending"
+    SUSPENDED = "Suspended"
+    QUEUED = "Queued"
+    STAGING = "Staging"
+    RUNNING = "Running"
+    EVALUATING = "Evaluating"
+    PUBLISHING = "Publishing"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+
+
+class ServedAs(StrEnum):
+    """What a BankingModel can do with an artifact."""
+
+    ADAPTER = "Adapter"
+    MERGED = "Merged"
+    CLASSIFIER = "Classifier"
+    NOT_SERVABLE = "NotServable"
+
+
+class Architecture(ApiModel):
+    """A model from scratch, as a standard configuration that every engine can read."""
+
+    model_config = cel(("self.hiddenSize % self.heads == 0", "hiddenSize must be a multiple of heads"))
+
+    family: Literal["Llama", "GPT2"] = "Llama"
+    hidden_size: Annotated[int, Field(ge=32, le=8192)] = 512
+    layers: Annotated[int, Field(ge=1, le=96)] = 6
+    heads: Annotated[int, Field(ge=1, le=128)] = 8
+    vocabulary_size: Annotated[int, Field(ge=300, le=256000)] = 10000
+    context_length: Annotated[int, Field(ge=32, le=131072)] = 512
+
+
+class ModelSource(ApiModel):
+    """The model to start from: exactly one of uri, fineTuneJob, architecture."""
+
+    model_config = cel(
+        (
+            "(has(self.uri) ? 1 : 0) + (has(self.fineTuneJob) ? 1 : 0) + (has(self.architecture) ? 1 : 0) == 1",
+            "exactly one of uri, fineTuneJob and architecture is needed",
+        ),
+        URI_RULE,
+    )
+
+    uri: Uri | None = None
+    secret_ref: SecretRef | None = None
+    fine_tune_job: LocalRef | None = None
+    architecture: Architecture | None = None
+
+
+class Columns(ApiModel):
+    """Names of the columns, where they are not the usual ones."""
+
+    text: Annotated[str, Field(min_length=1, max_length=128)] | None = None
+    label: Annotated[str, Field(min_length=1, max_length=128)] | None = None
+
+
+class Dataset(ApiModel):
+    """JSONL, JSON, CSV or Parquet in object storage; the kind of file follows from its name."""
+
+    model_config = cel(
+        URI_RULE,
+        ("!has(self.testUri) || !self.testUri.contains('/..')", "testUri must not contain '..'"),
+        ("!(has(self.testUri) && has(self.validationPercent))", "testUri and validationPercent exclude each other"),
+    )
+
+    uri: Uri
+    format: Format | None = None
+    test_uri: Uri | None = None
+    validation_percent: Annotated[int, Field(ge=1, le=50)] | None = None
+    columns: Columns = Columns()
+    secret_ref: SecretRef | None = None
+
+
+class Lora(ApiModel):
+    """Low-rank adaptation (arXiv 2106.09685); used by LoRA and QLoRA."""
+
+    rank: Annotated[int, Field(ge=1, le=256)] = 16
+    alpha: Annotated[int, Field(ge=1, le=1024)] = 32
+    dropout: Annotated[float, Field(ge=0, le=0.9)] = 0.05
+    target_modules: Annotated[
+        list[Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.-]+$")]],
+        Field(min_length=1, max_length=16),
+    ] = ["all-linear"]
+    use_rslora: bool = False
+
+
+class Quantization(ApiModel):
+    """How QLoRA holds the base model (arXiv 2305.14314)."""
+
+    type: Literal["nf4", "fp4"] = "nf4"
+    double_quant: bool = True
+    compute_type: Literal["bfloat16", "float16", "float32"] = "bfloat16"
+
+
+class Training(ApiModel):
+    """The training loop. What is left out is chosen by method and task; the run's configuration shows the choice."""
+
+    model_config = cel(
+        ("!(has(self.epochs) && has(self.maxSteps))", "epochs and maxSteps exclude each other"),
+        ("!(has(self.warmupSteps) && has(self.warmupPercent))", "warmupSteps and warmupPercent exclude each other"),
+    )
+
+    epochs: Annotated[int, Field(ge=1, le=1000)] | None = None
+    max_steps: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+    batch_size: Annotated[int, Field(ge=1, le=4096)] | None = None
+    gradient_accumulation_steps: Annotated[int, Field(ge=1, le=1024)] = 1
+    learning_rate: Annotated[float, Field(ge=1e-8, le=1)] | None = None
+    scheduler: Literal["Linear", "Cosine", "Constant"] = "Cosine"
+    warmup_steps: Annotated[int, Field(ge=0, le=100_000)] | None = None
+    warmup_percent: Annotated[int, Field(ge=0, le=90)] | None = None
+    max_length: Annotated[int, Field(ge=8, le=131072)] | None = None
+    packing: bool | None = None
+    gradient_checkpointing: bool | None = None
+    precision: Precision = "Auto"
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 42
+
+
+class Threshold(ApiModel):
+    """A bound on one metric: atLeast or atMost."""
+
+    model_config = cel(("has(self.atLeast) != has(self.atMost)", "exactly one of atLeast and atMost is needed"))
+
+    metric: Annotated[str, Field(min_length=1, max_length=63)]
+    at_least: float | None = None
+    at_most: float | None = None
+
+
+class Evaluation(ApiModel):
+    """Bounds that the tuned model must keep; an adapter that breaks one is never served."""
+
+    thresholds: Annotated[list[Threshold], Field(max_length=16)] = []
+
+
+class Output(ApiModel):
+    """Where the artifact goes: <uri>/<namespace>/<name>/<uid>/<attempt>/."""
+
+    model_config = cel(URI_RULE)
+
+    uri: Uri
+    secret_ref: SecretRef | None = None
+
+
+_IMMUTABLE = ("task", "model", "dataset", "method", "lora", "quantization", "training", "evaluation", "output")
+_WHILE_SUSPENDED = ("resources", "profile", "priorityClassName")
+
+
+def _same(field: str) -> str:
+    return f"has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field})"
+
+
+class FineTuneJobSpec(ApiModel):
+    """What to train, on what, how, and where the result goes."""
+
+    model_config = cel(
+        ("!has(self.lora) || self.method in ['LoRA', 'QLoRA']", "lora goes with method LoRA or QLoRA only"),
+        ("!has(self.quantization) || self.method == 'QLoRA'", "quantization goes with method QLoRA only"),
+        (
+            "(self.task == 'Pretraining') == has(self.model.architecture)",
+            "model.architecture goes with task Pretraining, and only with it",
+        ),
+        ("self.task != 'Pretraining' || self.method == 'Full'", "task Pretraining needs method Full"),
+        (
+            "!has(self.dataset.format) || (self.task == 'Classification') == (self.dataset.format == 'TextLabel')",
+            "dataset.format TextLabel goes with task Classification, and only with it",
+        ),
+        (
+            "!has(self.dataset.format) || self.dataset.format != 'Text' || self.task == 'Pretraining'",
+            "dataset.format Text goes with task Pretraining only",
+        ),
+        (
+            "!has(self.training) || !has(self.training.packing) || !self.training.packing"
+            " || self.task != 'Classification'",
+            "training.packing does not go with task Classification",
+        ),
+        *((_same(field), f"{field} is immutable") for field in _IMMUTABLE),
+        *(
+            (f"oldSelf.suspend || ({_same(field)})", f"{field} may change only while the job is suspended")
+            for field in _WHILE_SUSPENDED
+        ),
+    )
+
+    task: Task
+    model: ModelSource
+    dataset: Dataset
+    method: Method
+    lora: Lora | None = None
+    quantization: Quantization | None = None
+    training: Training = Training()
+    evaluation: Evaluation | None = None
+    output: Output
+    resources: Resources = Resources()
+    profile: Name | None = None
+    priority_class_name: Annotated[str, Field(max_length=253)] | None = None
+    suspend: bool = False
+    backoff_limit: Annotated[int, Field(ge=0, le=20)] = 3
+    active_deadline_seconds: Annotated[int, Field(ge=1, le=2_592_000)] | None = None
+    ttl_seconds_after_finished: Annotated[int, Field(ge=0, le=31_536_000)] | None = None
+
+
+class TrainerStatus(ApiModel):
+    """Kubeflow Trainer's shape, so that its tools read ours."""
+
+    progress_percentage: Annotated[int, Field(ge=0, le=100)] | None = None
+    estimated_remaining_seconds: Annotated[int, Field(ge=0)] | None = None
+    metrics: Annotated[list[Metric], Field(max_length=64)] = []
+    last_updated_time: Timestamp | None = None
+
+
+class Activity(ApiModel):
+    """What a pod last told of itself: the step it is in, and what it waits for."""
+
+    phase: Phase
+    reason: Annotated[str, Field(max_length=63)] = ""
+    message: Annotated[str, Field(max_length=1024)] = ""
+    attempt: Annotated[int, Field(ge=1)]
+    last_updated_time: Timestamp | None = None
+
+
+class ArtifactStatus(ApiModel):
+    """What was committed to object storage. `digest` is that of manifest.json."""
+
+    uri: Annotated[str, Field(max_length=2048)]
+    digest: Digest
+    size_bytes: Annotated[int, Field(ge=0)]
+    task: Task
+    method: Method
+    rank: Annotated[int, Field(ge=1)] | None = None
+    base_model_digest: Digest | None = None
+    model_digest: Digest
+    served_as: ServedAs
+
+
+class EvaluationStatus(ApiModel):
+    """The evaluated numbers and whether the thresholds hold."""
+
+    passed: bool
+    metrics: Metrics = []
+
+
+class ResourcesUsed(ApiModel):
+    """What the trainer container used. `gpuSeconds` = seconds x GPUs."""
+
+    gpu_seconds: Annotated[int, Field(ge=0)] = 0
+    cpu_seconds: Annotated[int, Field(ge=0)] = 0
+    peak_memory_bytes: Annotated[int, Field(ge=0)] = 0
+
+
+class FineTuneJobStatus(ApiModel):
+    """What is so; conditions are the truth and phase is derived from them."""
+
+    observed_generation: Annotated[int, Field(ge=0)] | None = None
+    phase: Phase | None = None
+    conditions: Conditions = []
+    start_time: Timestamp | None = None
+    completion_time: Timestamp | None = None
+    attempts: Annotated[int, Field(ge=0)] | None = None
+    trainer_status: TrainerStatus | None = None
+    activity: Activity | None = None
+    artifact: ArtifactStatus | None = None
+    evaluation: EvaluationStatus | None = None
+    resources_used: ResourcesUsed | None = None
+
+
+class FineTuneJob(ApiModel):
+    """Trains or tunes one model in a pod and leaves a verified artifact in object storage."""
+
+    KIND: ClassVar = "FineTuneJob"
+    PLURAL: ClassVar = "finetunejobs"
+    SHORT_NAME: ClassVar = "ftj"
+
+    spec: FineTuneJobSpec
+    status: FineTuneJobStatus | None = None

@@ -1,0 +1,72 @@
+"""The artifact in object storage: which files it may have, its manifest, and digests."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from banktuner_api.common import ApiModel, Digest, Metrics, Timestamp
+from banktuner_api.finetunejob import Method, ResourcesUsed, ServedAs, Task
+from banktuner_api.run_config import JobIdentity
+
+MANIFEST = "manifest.json"
+COMMITTED = "COMMITTED"
+ALLOWED_SUFFIXES = frozenset({".safetensors", ".json", ".txt", ".model", ".gguf", ".onnx"})
+"""Kinds of file an artifact or a staged model may have. What else there is stays behind."""
+UNSAFE_SUFFIXES = frozenset(
+    {".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".h5", ".msgpack", ".py", ".so", ".pyc"}
+)
+"""Kinds of file that can carry code: a model folder with one is refused before anything is loaded."""
+
+
+class ManifestFile(ApiModel):
+    """One file. `path` is relative to the artifact's folder, with forward slashes."""
+
+    path: Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._/-]*$")]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    size_bytes: Annotated[int, Field(ge=0)]
+
+
+class Manifest(ApiModel):
+    """manifest.json. `base_model_digest` is the `tree_digest` of the base model's folder."""
+
+    schema_version: Literal[1] = 1
+    job: JobIdentity
+    task: Task
+    method: Method
+    rank: int | None = None
+    served_as: ServedAs
+    base_model_uri: str | None = None
+    base_model_digest: Digest | None = None
+    model_digest: Digest
+    dataset_digest: Digest
+    chat_template_digest: Digest | None = None
+    metrics: Metrics = []
+    resources_used: ResourcesUsed = ResourcesUsed()
+    trainer_version: str
+    created_time: Timestamp
+    files: list[ManifestFile]
+
+
+class CommitMarker(ApiModel):
+    """Content of COMMITTED: the digest of the manifest.json beside it."""
+
+    digest: Digest
+
+
+def manifest_bytes(manifest: Manifest) -> bytes:
+    """manifest.json as written: sorted keys, two spaces, a final newline."""
+    return (json.dumps(manifest.to_json(), indent=2, sort_keys=True) + "\n").encode()
+
+
+def sha256_digest(content: bytes) -> str:
+    """`sha256:<hex>` of some bytes."""
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+def tree_digest(files: Iterable[tuple[str, str]]) -> str:
+    """Digest of a folder from its (relative path, sha256 hex) pairs; manifest.json and COMMITTED do not count."""
+    lines = sorted(f"{sha256}  {path}\n" for path, sha256 in files if path not in (MANIFEST, COMMITTED))
+    return sha256_digest("".join(lines).encode())

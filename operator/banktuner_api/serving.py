@@ -1,0 +1,51 @@
+"""What serving pods are told (desired.json, gateway.json) and what they tell."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from banktuner_api.bankingmodel import Engine, InstanceAdapter
+from banktuner_api.common import ApiModel, Digest
+from banktuner_api.run_config import ObjectRef
+
+
+class DesiredAdapter(ApiModel):
+    """One adapter version. `served_name` = `names.served_name(name, digest)`; `source.digest` is always set."""
+
+    name: str
+    served_name: str
+    digest: Digest
+    source: ObjectRef
+
+
+class DesiredState(ApiModel):
+    """What every engine pod of a BankingModel is to serve. `revision` changes with any of it."""
+
+    schema_version: Literal[1] = 1
+    revision: str
+    namespace: str
+    name: str
+    engine: Engine
+    model: ObjectRef
+    adapters: list[DesiredAdapter] = []
+    default_adapter: str | None = None
+    max_rank: int
+    agent_url: str
+
+
+class Observed(ApiModel):
+    """What one engine pod proved."""
+
+    pod: str
+    adapters: Annotated[list[InstanceAdapter], Field(max_length=64)] = []
+
+
+class GatewayConfig(ApiModel):
+    """gateway.json. `response_model` is the name given in answers of the base model alone."""
+
+    schema_version: Literal[1] = 1
+    namespace: str
+    name: str
+    engine_url: str
+    agent_url: str
+    max_tokens: int = 256
