@@ -1,0 +1,1 @@
+"""Questions and answers of bank customers, generated from templates; standard library only."""

@@ -1,0 +1,52 @@
+"""Writes the data set: `python generate.py --seed 7 --out DIR`. The same seed gives the same bytes."""
+
+import argparse
+import json
+from pathlib import Path
+
+from bankdata import questions
+from bankdata.intent import Row
+from bankdata.out_of_scope import FAMILIES
+from bankdata.sampler import Sampler
+from bankdata.topics import INTENTS
+
+
+def build(seed: int) -> dict[str, list[Row]]:
+    """Rows of each file, by its name without the ending. Test rows are drawn first, so that they cannot run short."""
+    sampler = Sampler(seed, reserved=[*questions.ANSWERED, *questions.REFUSED])
+    return {
+        "banking-test": sampler.sample(INTENTS, 500, held_out=True),
+        "house-test": questions.house_rows() + sampler.sample(INTENTS, 95, held_out=True, house=True),
+        "out-of-scope-test": questions.refused_rows() + sampler.sample(FAMILIES, 95, held_out=True),
+        "banking-train": sampler.sample(INTENTS, 10_200),
+        "house-train": sampler.sample(INTENTS, 1_900, house=True),
+        "out-of-scope-train": sampler.sample(FAMILIES, 1_200),
+    }
+
+
+def write(out: Path, files: dict[str, list[Row]]) -> None:
+    """Writes a JSONL file for each entry of `files`, the intents and facts of the test questions, and `questions.json`."""
+    out.mkdir(parents=True, exist_ok=True)
+    for name, rows in files.items():
+        lines = [json.dumps(row.alpaca(), ensure_ascii=False) + "\n" for row in rows]
+        (out / f"{name}.jsonl").write_text("".join(lines), encoding="utf-8")
+    facts = {intent.name: list(intent.facts) for intent in INTENTS}
+    _write_json(out / "banking-test-intents.json", {row.instruction: row.intent for row in files["banking-test"]})
+    _write_json(out / "house-test-facts.json", {row.instruction: facts[row.intent] for row in files["house-test"]})
+    _write_json(out / "questions.json", questions.document())
+
+
+def _write_json(path: Path, value: object) -> None:
+    path.write_text(json.dumps(value, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--out", type=Path, required=True, help="folder for the files; made if it is not there")
+    arguments = parser.parse_args()
+    write(arguments.out, build(arguments.seed))
+
+
+if __name__ == "__main__":
+    main()
