@@ -20,11 +20,14 @@ UNSAFE_SUFFIXES = frozenset(
 )
 """Kinds of file that can carry code: a model folder with one is refused before anything is loaded."""
 
+FILE_PATH = r"^[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$"
+"""Relative paths whose parts never start with a dot."""
+
 
 class ManifestFile(ApiModel):
     """One file. `path` is relative to the artifact's folder, with forward slashes."""
 
-    path: Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._/-]*$")]
+    path: Annotated[str, Field(min_length=1, max_length=512, pattern=FILE_PATH)]
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     size_bytes: Annotated[int, Field(ge=0)]
 

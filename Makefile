@@ -1,0 +1,70 @@
+# The project's commands. `make demo` and `make test` need nothing before them.
+PYTHON ?= python3
+CLUSTER ?= local
+VENV := .venv
+TRAINER_VENV := .venv-trainer
+CLUSTER_TOOL := $(PYTHON) tests/cluster/cluster.py
+WITH_CLUSTER := eval "$$($(CLUSTER_TOOL) env)" &&
+PYTEST := $(VENV)/bin/python -m pytest
+export CLUSTER PYTHONPATH := operator:trainer_image
+
+.PHONY: demo test check up down env generate lock format test-unit test-trainer test-contract test-integration test-e2e clean
+
+demo: $(VENV)/.ready up ## Tunes and serves a small assistant on the cluster and asks it five questions
+	$(WITH_CLUSTER) $(VENV)/bin/python examples/quickstart/demo.py
+
+test: check test-trainer up test-contract test-integration test-e2e ## Every test
+	@echo "all suites passed"
+
+check: $(VENV)/.ready ## Format, lint, types, layers, generated files, unit tests
+	$(VENV)/bin/ruff format --check --quiet .
+	$(VENV)/bin/ruff check --quiet .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports --no-cache
+	$(VENV)/bin/python -m banktuner_api.crdgen --check
+	$(PYTEST) -q tests/unit
+
+up: ## Starts the cluster (CLUSTER=local, kind or current), builds the images, installs the operator
+	$(CLUSTER_TOOL) up
+
+down: ## Stops the local cluster and removes what it made
+	$(CLUSTER_TOOL) down
+
+env: ## Prints the shell exports to use the cluster
+	@$(CLUSTER_TOOL) env
+
+test-trainer: $(TRAINER_VENV)/.ready
+	$(TRAINER_VENV)/bin/python -m pytest -q tests/trainer
+
+test-contract: $(VENV)/.ready
+	$(WITH_CLUSTER) $(PYTEST) -q tests/contract tests/gateway tests/chart
+
+test-integration: $(VENV)/.ready
+	$(WITH_CLUSTER) $(PYTEST) -q tests/integration
+
+test-e2e: $(VENV)/.ready
+	$(WITH_CLUSTER) $(PYTEST) -q tests/e2e
+
+generate: $(VENV)/.ready ## Writes crds/ and the chart's copies from operator/banktuner_api
+	$(VENV)/bin/python -m banktuner_api.crdgen
+
+format: $(VENV)/.ready
+	$(VENV)/bin/ruff format .
+	$(VENV)/bin/ruff check --fix .
+
+lock: $(VENV)/.ready ## Resolves requirements/*.in anew
+	UV=$(VENV)/bin/uv sh requirements/lock.sh
+
+clean: ## Removes what the commands above wrote into the checkout
+	rm -rf $(VENV) $(TRAINER_VENV) build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+$(VENV)/.ready: requirements/uv.txt requirements/dev.txt
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --require-hashes -r requirements/uv.txt
+	$(VENV)/bin/uv pip sync --quiet --python $(VENV) --require-hashes requirements/dev.txt
+	touch $@
+
+$(TRAINER_VENV)/.ready: requirements/torch.txt requirements/trainer.txt requirements/test-trainer.txt | $(VENV)/.ready
+	$(VENV)/bin/uv venv --quiet --clear --python $(VENV)/bin/python $(TRAINER_VENV)
+	$(VENV)/bin/uv pip sync --quiet --python $(TRAINER_VENV) --require-hashes requirements/trainer.txt requirements/test-trainer.txt
+	touch $@

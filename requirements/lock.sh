@@ -1,0 +1,14 @@
+#!/bin/sh
+# Resolves every requirements/*.in into a lock with hashes and without download addresses (`make lock`).
+set -eu
+cd "$(dirname "$0")"
+compile() {
+    name=$1
+    shift
+    "$UV" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+        "$name.in" "$@" --output-file "$name.txt"
+}
+compile uv
+compile operator
+compile gateway --constraints operator.txt
+compile dev
