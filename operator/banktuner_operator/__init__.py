@@ -1,0 +1,1 @@
+"""The operator of banktuner. Layers, each importing downwards only: runtime, agentapi, cluster, plan, manifests, settings."""
