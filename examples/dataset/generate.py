@@ -25,7 +25,7 @@ def build(seed: int) -> dict[str, list[Row]]:
 
 
 def write(out: Path, files: dict[str, list[Row]]) -> None:
-    """Writes a JSONL file for each entry of `files`, the intents and facts of the test questions, and `questions.json`."""
+    """A JSONL file for each entry of `files`, the intents and facts of the test questions, and `questions.json`."""
     out.mkdir(parents=True, exist_ok=True)
     for name, rows in files.items():
         lines = [json.dumps(row.alpaca(), ensure_ascii=False) + "\n" for row in rows]

@@ -9,9 +9,22 @@ _ALTERNATIVES = re.compile(r"\(([^()]*)\)")
 _SLOT = re.compile(r"\{(\w+)\}")
 
 _OPENERS = (
-    "Hi, ", "Hello, ", "Hey, ", "Hi there, ", "Good morning, ", "Good afternoon, ", "Excuse me, ", "Please help: ",
-    "Quick question: ", "I have a question: ", "Just wondering, ", "Can you tell me: ", "Sorry to ask, ",
-    "One more thing, ", "Dear team, ", "Okay, ",
+    "Hi, ",
+    "Hello, ",
+    "Hey, ",
+    "Hi there, ",
+    "Good morning, ",
+    "Good afternoon, ",
+    "Excuse me, ",
+    "Please help: ",
+    "Quick question: ",
+    "I have a question: ",
+    "Just wondering, ",
+    "Can you tell me: ",
+    "Sorry to ask, ",
+    "One more thing, ",
+    "Dear team, ",
+    "Okay, ",
 )
 _CLOSERS = (" Thanks.", " Thank you.", " Please help.", " Thanks in advance.", " I would like to know.", " Please.")
 _OPENER_SHARE, _CLOSER_SHARE, _LOWER_SHARE, _TYPO_SHARE = 0.5, 0.25, 0.06, 0.04

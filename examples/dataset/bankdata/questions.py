@@ -1,4 +1,4 @@
-"""The fixed questions of the demo: five that are answered, five that are refused. None of them is in a training file."""
+"""The fixed questions of the demo: five to answer and five to refuse. None of them is in a training file."""
 
 from bankdata.intent import REFUSAL, Intent, Row
 from bankdata.topics import INTENTS

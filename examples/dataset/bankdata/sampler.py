@@ -16,7 +16,9 @@ class Sampler:
         self._rng = Random(seed)
         self._seen = {fingerprint(question) for question in reserved}
 
-    def sample(self, intents: tuple[Intent, ...], count: int, *, held_out: bool = False, house: bool = False) -> list[Row]:
+    def sample(
+        self, intents: tuple[Intent, ...], count: int, *, held_out: bool = False, house: bool = False
+    ) -> list[Row]:
         """`count` rows, spread evenly over `intents`, in random order.
 
         With `held_out` the questions use only the held-out phrasings, otherwise only the others;

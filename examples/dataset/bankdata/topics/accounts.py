@@ -6,7 +6,8 @@ TOPIC = "accounts"
 
 INTENTS = (
     Intent(
-        "account_balance", TOPIC,
+        "account_balance",
+        TOPIC,
         questions=(
             "What is my (account |current |bank |)balance?",
             "How (do|can) I (check|see|find|view) my (account |)balance?",
@@ -28,7 +29,8 @@ INTENTS = (
         facts=("Harbor app", "40404"),
     ),
     Intent(
-        "balance_given", TOPIC,
+        "balance_given",
+        TOPIC,
         questions=(
             "What is my (account |current |)balance?",
             "How much money (is in|do I have in) my account?",
@@ -44,7 +46,8 @@ INTENTS = (
         context="Balance: {large}. Last deposit: {day}.",
     ),
     Intent(
-        "open_account", TOPIC,
+        "open_account",
+        TOPIC,
         questions=(
             "How (do|can) I open a {account}?",
             "I (want|need|would like) to open a (new |){account}.",
@@ -63,7 +66,8 @@ INTENTS = (
         facts=("ten minutes", "$25"),
     ),
     Intent(
-        "close_account", TOPIC,
+        "close_account",
+        TOPIC,
         questions=(
             "How (do|can) I close my {account}?",
             "I (want|need|would like) to close my {account}.",
@@ -78,7 +82,8 @@ INTENTS = (
         facts=("3 business days", "H-9"),
     ),
     Intent(
-        "joint_owner", TOPIC,
+        "joint_owner",
+        TOPIC,
         questions=(
             "How (do|can) I add (a joint|another|a second) owner to my account?",
             "Can I add my (wife|husband|partner) to my account?",
@@ -87,13 +92,17 @@ INTENTS = (
             "How do I share my account with my (wife|husband|partner)?",
             "Add (a second|another|a joint) owner to my account.",
         ),
-        held_out=("Is it possible to add my (wife|husband|partner) as a second owner?", "How can two people share my account?"),
+        held_out=(
+            "Is it possible to add my (wife|husband|partner) as a second owner?",
+            "How can two people share my account?",
+        ),
         answer="To add a joint owner, both of you visit a branch with ID and sign the owner form.",
         house="Harbor Bank adds a joint owner on the same day when both of you come to a branch with photo ID.",
         facts=("same day", "photo ID"),
     ),
     Intent(
-        "change_address", TOPIC,
+        "change_address",
+        TOPIC,
         questions=(
             "How (do|can) I (change|update) my (home |mailing |)address?",
             "I (moved|am moving), how do I (change|update) my address?",
@@ -108,7 +117,8 @@ INTENTS = (
         facts=("Profile", "24 hours"),
     ),
     Intent(
-        "account_number", TOPIC,
+        "account_number",
+        TOPIC,
         questions=(
             "Where (do|can) I find my (account|routing) number?",
             "What is my (account|routing) number?",
@@ -117,13 +127,17 @@ INTENTS = (
             "What is the routing number of (the|your) bank?",
             "Show me my (account|routing) number.",
         ),
-        held_out=("Where is the (account|routing) number printed?", "Can you help me find my (routing|account) number?"),
+        held_out=(
+            "Where is the (account|routing) number printed?",
+            "Can you help me find my (routing|account) number?",
+        ),
         answer="Your account and routing numbers are on your checks, your statement, and in online banking.",
         house="Harbor Bank's routing number is 011000990; your account number is under Details in the Harbor app.",
         facts=("011000990", "Details"),
     ),
     Intent(
-        "branch_hours", TOPIC,
+        "branch_hours",
+        TOPIC,
         questions=(
             "When (does|will) the {city} branch open?",
             "What (are the|are your) (opening |)hours (in|of the branch in) {city}?",

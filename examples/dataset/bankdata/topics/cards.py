@@ -6,7 +6,8 @@ TOPIC = "cards"
 
 INTENTS = (
     Intent(
-        "lost_card", TOPIC,
+        "lost_card",
+        TOPIC,
         questions=(
             "I (lost|have lost) my {card}.",
             "My {card} (is lost|was stolen|is gone|is missing), what (do|should) I do?",
@@ -22,7 +23,8 @@ INTENTS = (
         facts=("555-0142", "2 days"),
     ),
     Intent(
-        "activate_card", TOPIC,
+        "activate_card",
+        TOPIC,
         questions=(
             "How (do|can) I activate my (new |){card}?",
             "I (got|received|have) a new {card}, how do I activate it?",
@@ -37,7 +39,8 @@ INTENTS = (
         facts=("555-0177",),
     ),
     Intent(
-        "card_declined", TOPIC,
+        "card_declined",
+        TOPIC,
         questions=(
             "Why was my {card} declined (at {merchant}|)?",
             "My {card} (was|got) declined (at {merchant}|today|again).",
@@ -52,7 +55,8 @@ INTENTS = (
         facts=("reply YES",),
     ),
     Intent(
-        "replace_card", TOPIC,
+        "replace_card",
+        TOPIC,
         questions=(
             "My {card} is (broken|damaged|cracked|bent).",
             "My {card} (expires|expired|will expire) (soon|this month|in {month}).",
@@ -67,7 +71,8 @@ INTENTS = (
         facts=("15 minutes",),
     ),
     Intent(
-        "change_pin", TOPIC,
+        "change_pin",
+        TOPIC,
         questions=(
             "How (do|can) I (change|reset) (my|the) PIN (of|for) my {card}?",
             "I forgot (my|the) PIN (of|for) my {card}.",
@@ -82,7 +87,8 @@ INTENTS = (
         facts=("Harbor ATM", "4 business days"),
     ),
     Intent(
-        "travel_notice", TOPIC,
+        "travel_notice",
+        TOPIC,
         questions=(
             "Can I use my {card} in {country}?",
             "I am (travelling|going|flying) to {country}, will my {card} work?",
@@ -91,13 +97,17 @@ INTENTS = (
             "Does my {card} work (abroad in|in) {country}?",
             "I (want|need) to (set|add) a travel notice for {country}.",
         ),
-        held_out=("Will my {card} work when I travel to {country}?", "I go to {country} in {month}, can I use my card there?"),
+        held_out=(
+            "Will my {card} work when I travel to {country}?",
+            "I go to {country} in {month}, can I use my card there?",
+        ),
         answer="Yes, your card works in {country}; add a travel notice in the app before you leave.",
         house="Your Harbor card works in {country} with no travel notice; call +1 555-0190 from abroad.",
         facts=("no travel notice", "555-0190"),
     ),
     Intent(
-        "credit_limit", TOPIC,
+        "credit_limit",
+        TOPIC,
         questions=(
             "How (do|can) I (raise|increase) my credit limit?",
             "I (want|need) a higher (credit |card )limit.",
@@ -106,13 +116,17 @@ INTENTS = (
             "My credit limit is too low.",
             "When can I (ask for|get) a higher credit limit?",
         ),
-        held_out=("Is it possible to increase the limit of my credit card?", "Please raise the credit limit (to {amount}|on my card)."),
+        held_out=(
+            "Is it possible to increase the limit of my credit card?",
+            "Please raise the credit limit (to {amount}|on my card).",
+        ),
         answer="Ask for a higher credit limit in the app; we look at your income and payment history.",
         house="Harbor Bank reviews your credit limit every 6 months; ask sooner under Cards in the Harbor app.",
         facts=("every 6 months",),
     ),
     Intent(
-        "available_credit_given", TOPIC,
+        "available_credit_given",
+        TOPIC,
         questions=(
             "How much (credit|money) is (left|available) on my {card}?",
             "What is my available credit?",

@@ -6,7 +6,8 @@ TOPIC = "deposits"
 
 INTENTS = (
     Intent(
-        "salary_date", TOPIC,
+        "salary_date",
+        TOPIC,
         questions=(
             "When (will|does) my (salary|pay|paycheck|wage) (arrive|come|be deposited|get deposited)?",
             "What (day|date|time) (will|does) my (salary|paycheck) (arrive|come in)?",
@@ -26,7 +27,8 @@ INTENTS = (
         facts=("9 am", "payday"),
     ),
     Intent(
-        "direct_deposit", TOPIC,
+        "direct_deposit",
+        TOPIC,
         questions=(
             "How (do|can) I set up (a direct deposit|direct deposit|direct deposits)?",
             "I (want|need|would like) to set up direct deposit.",
@@ -35,13 +37,17 @@ INTENTS = (
             "Where do I (get|find) the direct deposit form?",
             "Give me the direct deposit (form|details).",
         ),
-        held_out=("What are the steps for direct deposit?", "Please help me set up direct deposit (for my {account}|)."),
+        held_out=(
+            "What are the steps for direct deposit?",
+            "Please help me set up direct deposit (for my {account}|).",
+        ),
         answer="For direct deposit, give your employer your account number, routing number, and the signed form.",
         house="Give your employer form D-1 from the Harbor app; Harbor Bank pays a $100 welcome bonus.",
         facts=("D-1", "$100"),
     ),
     Intent(
-        "missing_salary", TOPIC,
+        "missing_salary",
+        TOPIC,
         questions=(
             "My (salary|pay|paycheck) (is missing|is late|did not arrive|has not arrived).",
             "Where is my (salary|pay|paycheck)?",
@@ -56,7 +62,8 @@ INTENTS = (
         facts=("555-0166", "2 hours"),
     ),
     Intent(
-        "check_deposit", TOPIC,
+        "check_deposit",
+        TOPIC,
         questions=(
             "How (do|can) I deposit a (check|paper check) (with my phone|of {amount}|)?",
             "Can I deposit a check (with|on) my {device}?",
@@ -71,7 +78,8 @@ INTENTS = (
         facts=("8 pm", "$225"),
     ),
     Intent(
-        "cash_deposit", TOPIC,
+        "cash_deposit",
+        TOPIC,
         questions=(
             "How (do|can) I deposit cash?",
             "Where (do|can) I deposit (cash|{amount} in cash) (in {city}|)?",
@@ -86,7 +94,8 @@ INTENTS = (
         facts=("green light", "$3,000"),
     ),
     Intent(
-        "deposit_given", TOPIC,
+        "deposit_given",
+        TOPIC,
         questions=(
             "When was my last deposit?",
             "What was the date of my last deposit?",

@@ -6,7 +6,8 @@ TOPIC = "disputes"
 
 INTENTS = (
     Intent(
-        "dispute_transaction", TOPIC,
+        "dispute_transaction",
+        TOPIC,
         questions=(
             "How (do|can) I dispute a (transaction|charge|payment|purchase) (at {merchant}|of {small}|)?",
             "I (want|need|would like) to dispute a (transaction|charge|payment) (at {merchant}|of {small}|).",
@@ -22,11 +23,12 @@ INTENTS = (
             "I wish to open a dispute (about {merchant}|).",
         ),
         answer="To dispute a transaction, select it in online banking, choose Dispute, and describe the problem.",
-        house="To dispute a transaction, call the number on your card within 60 days; Harbor Bank opens a case at once.",
+        house="To dispute a transaction, call the number on your card within 60 days; a case opens at once.",
         facts=("60 days", "number on your card"),
     ),
     Intent(
-        "dispute_time", TOPIC,
+        "dispute_time",
+        TOPIC,
         questions=(
             "How long does a dispute take?",
             "When will my dispute be (decided|resolved|finished|closed)?",
@@ -35,13 +37,17 @@ INTENTS = (
             "My dispute (about {merchant} |)is (still |)open, when (is it decided|do I hear back)?",
             "Where can I (see|check|follow) (the status of |)my dispute?",
         ),
-        held_out=("How long must I wait for my dispute (about {merchant} |)to be decided?", "Is my dispute resolved (yet|now)?"),
+        held_out=(
+            "How long must I wait for my dispute (about {merchant} |)to be decided?",
+            "Is my dispute resolved (yet|now)?",
+        ),
         answer="A dispute takes up to 45 days; you can follow its status in online banking.",
         house="Harbor Bank decides a dispute in 21 days and gives you a credit on day 5 while you wait.",
         facts=("21 days", "day 5"),
     ),
     Intent(
-        "unknown_charge", TOPIC,
+        "unknown_charge",
+        TOPIC,
         questions=(
             "I (do not|don't) (recognize|know) (a|this|the) charge from {merchant}.",
             "What is this {small} charge (from {merchant}|on my account)?",
@@ -50,13 +56,17 @@ INTENTS = (
             "Who is {merchant} (and why did they charge me|on my statement)?",
             "There is an unknown (charge|transaction|payment) (of {small}|from {merchant}) (on|in) my account.",
         ),
-        held_out=("{merchant} charged me and I do not know why.", "I see (a strange|an unknown) charge from {merchant}."),
+        held_out=(
+            "{merchant} charged me and I do not know why.",
+            "I see (a strange|an unknown) charge from {merchant}.",
+        ),
         answer="Check the date and receipts first; if the charge is not yours, lock the card and report it.",
         house="Tap the charge in the Harbor app and choose Not Mine; Harbor Bank blocks the card and pays you back.",
         facts=("Not Mine",),
     ),
     Intent(
-        "double_charge", TOPIC,
+        "double_charge",
+        TOPIC,
         questions=(
             "I was charged twice (by|at) {merchant}.",
             "{merchant} charged me (twice|two times) (in {month}|today|).",
@@ -71,7 +81,8 @@ INTENTS = (
         facts=("2 business days", "desk 7"),
     ),
     Intent(
-        "refund_status", TOPIC,
+        "refund_status",
+        TOPIC,
         questions=(
             "Where is my refund (from {merchant}|of {small}|)?",
             "When (will|do) I get my refund (from {merchant}|)?",
@@ -80,13 +91,17 @@ INTENTS = (
             "{merchant} (promised|sent) me a refund, when (does|will) it arrive?",
             "I am (still |)waiting for (a|my) refund (from {merchant}|of {small}).",
         ),
-        held_out=("Has the refund from {merchant} arrived?", "In how many days does my refund (from {merchant} |)arrive?"),
+        held_out=(
+            "Has the refund from {merchant} arrived?",
+            "In how many days does my refund (from {merchant} |)arrive?",
+        ),
         answer="A refund from a shop takes 5 to 7 business days to appear on your account.",
         house="Harbor Bank posts a refund credit within 10 business days and sends you a text.",
         facts=("10 business days",),
     ),
     Intent(
-        "dispute_papers", TOPIC,
+        "dispute_papers",
+        TOPIC,
         questions=(
             "What (documents|papers|proof) do I need for a dispute?",
             "Which (documents|papers|proof) should I send (for|with) (a|my) dispute?",
@@ -95,13 +110,17 @@ INTENTS = (
             "How (do|can) I send (documents|papers|receipts|proof) for my dispute?",
             "Where do I (upload|send) the (documents|papers|receipts) (for|of) my dispute?",
         ),
-        held_out=("Are documents needed for a dispute?", "Tell me what proof I send with my dispute (about {merchant}|)."),
+        held_out=(
+            "Are documents needed for a dispute?",
+            "Tell me what proof I send with my dispute (about {merchant}|).",
+        ),
         answer="For a dispute, keep the receipt, messages with the shop, and any proof of return.",
         house="Upload receipts for a dispute under Cases in the Harbor app within 14 days.",
         facts=("Cases", "14 days"),
     ),
     Intent(
-        "charge_given", TOPIC,
+        "charge_given",
+        TOPIC,
         questions=(
             "How much did I pay at {merchant}?",
             "What did {merchant} charge me?",

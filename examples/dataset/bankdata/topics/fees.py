@@ -6,7 +6,8 @@ TOPIC = "fees"
 
 INTENTS = (
     Intent(
-        "atm_fees", TOPIC,
+        "atm_fees",
+        TOPIC,
         questions=(
             "What (are|is) the (ATM fees|ATM fee|fees for ATMs|fee at an ATM)?",
             "How much (do you charge|does it cost) (for|at) (ATMs|an ATM|ATM withdrawals)?",
@@ -26,7 +27,8 @@ INTENTS = (
         facts=("$2.50",),
     ),
     Intent(
-        "overdraft_fee", TOPIC,
+        "overdraft_fee",
+        TOPIC,
         questions=(
             "What (is the|are the) overdraft (fee|fees)?",
             "What happens (if|when) (I overdraw my account|my account is overdrawn)?",
@@ -42,7 +44,8 @@ INTENTS = (
         facts=("up to $50", "$12"),
     ),
     Intent(
-        "monthly_fee", TOPIC,
+        "monthly_fee",
+        TOPIC,
         questions=(
             "What is the monthly fee (of|for|on) (a|my) {account}?",
             "How much does a {account} cost (a|per) month?",
@@ -57,7 +60,8 @@ INTENTS = (
         facts=("$6", "over $500"),
     ),
     Intent(
-        "foreign_fee", TOPIC,
+        "foreign_fee",
+        TOPIC,
         questions=(
             "What is the (foreign|foreign transaction|foreign currency) fee (in {country}|)?",
             "Do you charge (a fee |)for (purchases|shopping|payments) in {country}?",
@@ -72,7 +76,8 @@ INTENTS = (
         facts=("1%", "Harbor Sail"),
     ),
     Intent(
-        "wire_fee", TOPIC,
+        "wire_fee",
+        TOPIC,
         questions=(
             "How much (is|does it cost to send) a wire( transfer|)?",
             "What is the (wire fee|fee for a wire transfer|wire transfer fee)?",
@@ -87,7 +92,8 @@ INTENTS = (
         facts=("$18",),
     ),
     Intent(
-        "fee_refund", TOPIC,
+        "fee_refund",
+        TOPIC,
         questions=(
             "Can you refund (a|the|my) (fee|bank fee|{small} fee)?",
             "How (do|can) I get (a|my|the) (fee|{small} fee) (back|refunded)?",
@@ -96,13 +102,17 @@ INTENTS = (
             "Please (refund|give back|waive) the {small} fee.",
             "This {small} fee is (wrong|not fair), can you remove it?",
         ),
-        held_out=("Is it possible to get the {small} fee refunded?", "You charged me a {small} fee in error, refund it."),
+        held_out=(
+            "Is it possible to get the {small} fee refunded?",
+            "You charged me a {small} fee in error, refund it.",
+        ),
         answer="Send a message in online banking with the date of the fee; wrong fees are refunded.",
         house="Harbor Bank refunds one fee a year at once; the refund credit for others takes 10 business days.",
         facts=("one fee a year", "10 business days"),
     ),
     Intent(
-        "fee_given", TOPIC,
+        "fee_given",
+        TOPIC,
         questions=(
             "Which fee (was I charged|did I pay)?",
             "What was the last fee on my account?",

@@ -6,7 +6,8 @@ TOPIC = "loans"
 
 INTENTS = (
     Intent(
-        "personal_loan", TOPIC,
+        "personal_loan",
+        TOPIC,
         questions=(
             "How (do|can) I (apply for|get) a (personal |)loan (of {amount}|)?",
             "I (want|need|would like) (a|to apply for a) personal loan.",
@@ -21,7 +22,8 @@ INTENTS = (
         facts=("48 hours", "$30,000"),
     ),
     Intent(
-        "mortgage", TOPIC,
+        "mortgage",
+        TOPIC,
         questions=(
             "How (do|can) I (apply for|get) a (mortgage|home loan)?",
             "I (want|would like) to buy a (house|home) (in {city}|).",
@@ -30,13 +32,17 @@ INTENTS = (
             "Can I get a (mortgage|home loan) (for a house in {city}|)?",
             "Do you (offer|have) (mortgages|home loans) (in {city}|)?",
         ),
-        held_out=("I need a (mortgage|home loan) (to buy a house|for a home in {city}).", "How does a (mortgage|home loan) work?"),
+        held_out=(
+            "I need a (mortgage|home loan) (to buy a house|for a home in {city}).",
+            "How does a (mortgage|home loan) work?",
+        ),
         answer="For a mortgage, bring proof of income, tax returns, and a down payment to a loan officer.",
         house="Harbor Bank mortgages start with 5% down; book a loan officer at 555-0155.",
         facts=("5% down", "555-0155"),
     ),
     Intent(
-        "car_loan", TOPIC,
+        "car_loan",
+        TOPIC,
         questions=(
             "How (do|can) I (apply for|get) a (car|auto|vehicle) loan?",
             "I (want|need) a loan (for|to buy) a (new |used |)car.",
@@ -51,7 +57,8 @@ INTENTS = (
         facts=("5.9%", "72 months"),
     ),
     Intent(
-        "loan_rate", TOPIC,
+        "loan_rate",
+        TOPIC,
         questions=(
             "What (is the|are the|are your) (interest |)(rate|rates) (on|for) (a loan|loans|personal loans)?",
             "How (high|much) is the (loan interest|interest on a loan|loan rate)?",
@@ -60,13 +67,17 @@ INTENTS = (
             "How (do|can) I get a lower (rate|interest rate) on my loan?",
             "Tell me the (loan rates|rate for a loan).",
         ),
-        held_out=("Which interest rate (does a loan|do loans) have?", "How much interest is there on a loan of {amount}?"),
+        held_out=(
+            "Which interest rate (does a loan|do loans) have?",
+            "How much interest is there on a loan of {amount}?",
+        ),
         answer="Loan rates depend on your credit score, the amount, and the term; the offer shows your fixed rate.",
         house="Harbor Bank personal loans have a fixed rate from 7.4% a year.",
         facts=("7.4%",),
     ),
     Intent(
-        "early_repayment", TOPIC,
+        "early_repayment",
+        TOPIC,
         questions=(
             "Can I (pay off|repay) my loan early?",
             "How (do|can) I (pay off|repay) my (car |)loan (early|sooner)?",
@@ -81,7 +92,8 @@ INTENTS = (
         facts=("no penalty", "Pay Off"),
     ),
     Intent(
-        "missed_payment", TOPIC,
+        "missed_payment",
+        TOPIC,
         questions=(
             "I missed (a|my) loan payment (in {month}|).",
             "What happens if I miss (a|my) loan payment?",
@@ -96,7 +108,8 @@ INTENTS = (
         facts=("10 days of grace", "$20"),
     ),
     Intent(
-        "loan_status", TOPIC,
+        "loan_status",
+        TOPIC,
         questions=(
             "What is the status of my loan application?",
             "Has my loan (application |)been approved?",
@@ -111,7 +124,8 @@ INTENTS = (
         facts=("48 hours", "555-0155"),
     ),
     Intent(
-        "loan_payment_given", TOPIC,
+        "loan_payment_given",
+        TOPIC,
         questions=(
             "When is my (next |)loan payment due?",
             "When do I (have to |)pay my loan (next|)?",

@@ -6,7 +6,8 @@ TOPIC = "online banking"
 
 INTENTS = (
     Intent(
-        "register_online", TOPIC,
+        "register_online",
+        TOPIC,
         questions=(
             "How (do|can) I (register|sign up|enroll) for online banking?",
             "I (want|need) to (register|sign up|enroll) for online banking.",
@@ -15,13 +16,17 @@ INTENTS = (
             "Where (do|can) I (register|sign up) for (online banking|the app)?",
             "How to (set up|start) the (mobile |)app on my {device}?",
         ),
-        held_out=("Please help me (register|sign up|enroll) for online banking.", "I am new, how do I start online banking?"),
+        held_out=(
+            "Please help me (register|sign up|enroll) for online banking.",
+            "I am new, how do I start online banking?",
+        ),
         answer="Choose Register on our website, then enter your account number, card number, and email.",
         house="Get the Harbor app and scan the code on your welcome letter; it takes 3 minutes.",
         facts=("welcome letter", "3 minutes"),
     ),
     Intent(
-        "reset_password", TOPIC,
+        "reset_password",
+        TOPIC,
         questions=(
             "How (do|can) I (reset|change) my password?",
             "I forgot my (password|user name|login).",
@@ -36,7 +41,8 @@ INTENTS = (
         facts=("Lost Key", "10 minutes"),
     ),
     Intent(
-        "app_problem", TOPIC,
+        "app_problem",
+        TOPIC,
         questions=(
             "The (mobile |banking |)app (does not|doesn't) (work|open|load) (on my {device}|).",
             "Why does the (mobile |banking |)app (crash|freeze|close) (on my {device}|)?",
@@ -45,28 +51,36 @@ INTENTS = (
             "I have a problem with the (mobile |banking |)app (on my {device}|).",
             "What (do|should) I do when the (mobile |banking |)app (crashes|freezes)?",
         ),
-        held_out=("My app (is not working|crashes) (on my {device}|).", "The app gives me (an error|a problem) on my {device}."),
+        held_out=(
+            "My app (is not working|crashes) (on my {device}|).",
+            "The app gives me (an error|a problem) on my {device}.",
+        ),
         answer="Update the app, restart your phone, and try again; if it still fails, use the website.",
         house="Update to Harbor app 9 or later; for help, write to the Deck team in the app, open all night.",
         facts=("Deck team",),
     ),
     Intent(
-        "alerts", TOPIC,
+        "alerts",
+        TOPIC,
         questions=(
             "How (do|can) I (set up|turn on|get) (account |)(alerts|notifications)?",
             "Can you (text|email|alert) me when my balance is below {amount}?",
-            "I (want|would like) (an alert|alerts|a notification) for (low balance|each payment|purchases over {amount}).",
+            "I (want|would like) (an alert|alerts|a notification) for (low balance|purchases over {amount}).",
             "How (do|can) I (get|set) an alert for (low balance|large payments)?",
             "How (do|can) I turn off (the |)(alerts|notifications)?",
             "Send me an alert (for|on) every (payment|purchase|deposit) (over {amount}|).",
         ),
-        held_out=("Please turn on alerts for (each|every) (purchase|payment).", "Where do I set (notifications|alerts)?"),
+        held_out=(
+            "Please turn on alerts for (each|every) (purchase|payment).",
+            "Where do I set (notifications|alerts)?",
+        ),
         answer="Turn on alerts in the app under Notifications, and choose the events and amounts.",
         house="Harbor Bank sends free alerts; open Bell in the Harbor app, where you may set 20 rules.",
         facts=("Bell", "20 rules"),
     ),
     Intent(
-        "pay_bill", TOPIC,
+        "pay_bill",
+        TOPIC,
         questions=(
             "How (do|can) I pay my {bill} (online|with the app|)?",
             "I (want|need) to pay my {bill}.",
@@ -81,7 +95,8 @@ INTENTS = (
         facts=("Snap", "due date"),
     ),
     Intent(
-        "change_phone", TOPIC,
+        "change_phone",
+        TOPIC,
         questions=(
             "How (do|can) I (change|update) my (phone number|email|email address)?",
             "I (have|got) a new (phone number|email address|email).",
@@ -90,7 +105,10 @@ INTENTS = (
             "Where (do|can) I (change|update) my (phone number|email address)?",
             "(Change|Update) my (phone number|email address).",
         ),
-        held_out=("Please update my (phone number|email address).", "I do not have the old (phone number|email) any more."),
+        held_out=(
+            "Please update my (phone number|email address).",
+            "I do not have the old (phone number|email) any more.",
+        ),
         answer="Change your phone number or email under contact details; we confirm it with a code.",
         house="Harbor Bank changes your phone or email after a video call, open from 7 am to 11 pm.",
         facts=("video call", "7 am to 11 pm"),

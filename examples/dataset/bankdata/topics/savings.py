@@ -6,7 +6,8 @@ TOPIC = "savings"
 
 INTENTS = (
     Intent(
-        "savings_rate", TOPIC,
+        "savings_rate",
+        TOPIC,
         questions=(
             "What (is the|are the) (interest |)(rate|rates) (on|for) (savings|a savings account)?",
             "How much interest (do I get|do I earn|will I earn) on (my |)savings?",
@@ -21,7 +22,8 @@ INTENTS = (
         facts=("3.2%",),
     ),
     Intent(
-        "term_deposit", TOPIC,
+        "term_deposit",
+        TOPIC,
         questions=(
             "What is a (CD|term deposit|certificate of deposit)?",
             "How (do|can) I open a (CD|term deposit) (for {term}|)?",
@@ -36,7 +38,8 @@ INTENTS = (
         facts=("4.1%", "90 days"),
     ),
     Intent(
-        "automatic_saving", TOPIC,
+        "automatic_saving",
+        TOPIC,
         questions=(
             "How (do|can) I save (money |)automatically?",
             "How (do|can) I (set up|start) (automatic|regular) (savings|saving)?",
@@ -51,7 +54,8 @@ INTENTS = (
         facts=("Round Up", "10%"),
     ),
     Intent(
-        "savings_withdrawal", TOPIC,
+        "savings_withdrawal",
+        TOPIC,
         questions=(
             "How (do|can) I (take|withdraw) money (from|out of) (my |)savings?",
             "How (many times|often) can I withdraw from (my |)savings?",
@@ -66,7 +70,8 @@ INTENTS = (
         facts=("8 free", "$3"),
     ),
     Intent(
-        "child_account", TOPIC,
+        "child_account",
+        TOPIC,
         questions=(
             "How (do|can) I open (an account|a savings account) for my (child|son|daughter|baby)?",
             "Can my (child|son|daughter) (have|get) (an account|a savings account|a bank account)?",
@@ -75,13 +80,17 @@ INTENTS = (
             "How old must my (child|son|daughter) be for (an account|a savings account)?",
             "What (do I need|is needed) for a (child|kids) account?",
         ),
-        held_out=("Which account is there for (a child|my son|my daughter|children)?", "Is there an account for my (child|baby)?"),
+        held_out=(
+            "Which account is there for (a child|my son|my daughter|children)?",
+            "Is there an account for my (child|baby)?",
+        ),
         answer="A parent opens a child account at a branch with the birth certificate and both IDs.",
         house="The Harbor Dinghy account is for children from age 6, free, with a $10 gift.",
         facts=("Dinghy", "age 6"),
     ),
     Intent(
-        "interest_given", TOPIC,
+        "interest_given",
+        TOPIC,
         questions=(
             "What is my savings rate?",
             "What interest rate (do I have|does my savings account have)?",

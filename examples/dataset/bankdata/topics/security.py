@@ -6,7 +6,8 @@ TOPIC = "security"
 
 INTENTS = (
     Intent(
-        "report_fraud", TOPIC,
+        "report_fraud",
+        TOPIC,
         questions=(
             "How (do|can) I report fraud?",
             "Someone (used|is using|hacked) my account (without asking|).",
@@ -21,7 +22,8 @@ INTENTS = (
         facts=("555-0911", "$0"),
     ),
     Intent(
-        "phishing", TOPIC,
+        "phishing",
+        TOPIC,
         questions=(
             "I got a (strange|suspicious|weird) (email|text|text message|message) from the bank.",
             "Is this (email|text|text message|message) really from (you|the bank)?",
@@ -30,13 +32,17 @@ INTENTS = (
             "Someone (called|wrote|texted) me and asked for my password.",
             "Someone (called|wrote|texted) and says they are (from |)the bank.",
         ),
-        held_out=("A (strange|suspicious) message asked me for my password.", "What do I do with a suspicious (email|text|message)?"),
+        held_out=(
+            "A (strange|suspicious) message asked me for my password.",
+            "What do I do with a suspicious (email|text|message)?",
+        ),
         answer="We never ask for your password or PIN; do not click the link, and forward the message to us.",
         house="Harbor Bank never sends links; forward the message to catch@harbor.example and delete it.",
         facts=("catch@harbor.example",),
     ),
     Intent(
-        "locked_account", TOPIC,
+        "locked_account",
+        TOPIC,
         questions=(
             "My (account|login|online access) is (locked|blocked).",
             "Why is my (account|login|online access) (locked|blocked)?",
@@ -51,7 +57,8 @@ INTENTS = (
         facts=("15 minutes", "selfie"),
     ),
     Intent(
-        "two_factor", TOPIC,
+        "two_factor",
+        TOPIC,
         questions=(
             "How (do|can) I (turn on|set up|use) (two-factor|two-step) (login|verification)?",
             "I (did not|didn't) (get|receive) (the|a|my) (security |verification )code.",
@@ -66,7 +73,8 @@ INTENTS = (
         facts=("Anchor",),
     ),
     Intent(
-        "stolen_phone", TOPIC,
+        "stolen_phone",
+        TOPIC,
         questions=(
             "My (phone|{device}) with the app (was stolen|is lost|is gone).",
             "I lost my (phone|{device}) (with the banking app|and the app is on it).",
@@ -81,7 +89,8 @@ INTENTS = (
         facts=("Cast Off", "one minute"),
     ),
     Intent(
-        "deposit_insurance", TOPIC,
+        "deposit_insurance",
+        TOPIC,
         questions=(
             "Is my money (safe|insured|protected) (with you|at the bank|)?",
             "How much (of my money |money )is insured?",

@@ -6,7 +6,8 @@ TOPIC = "statements"
 
 INTENTS = (
     Intent(
-        "get_statement", TOPIC,
+        "get_statement",
+        TOPIC,
         questions=(
             "How (do|can) I (get|see|download|print) my (bank |account |)statement (for {month}|)?",
             "Where (do|can) I find my {month} statement?",
@@ -15,13 +16,17 @@ INTENTS = (
             "(Send|Show|Give) me my {month} statement.",
             "How to download a (bank |account |)statement?",
         ),
-        held_out=("Please help me find the statement for {month}.", "Where do I see the bank statement (of|for) {month}?"),
+        held_out=(
+            "Please help me find the statement for {month}.",
+            "Where do I see the bank statement (of|for) {month}?",
+        ),
         answer="Your statements are in online banking under Documents; choose the month and download the PDF.",
         house="Harbor Bank keeps your statements under Papers in the Harbor app, ready on the 2nd of each month.",
         facts=("Papers", "2nd of each month"),
     ),
     Intent(
-        "paperless", TOPIC,
+        "paperless",
+        TOPIC,
         questions=(
             "How (do|can) I (switch|change|go) to paperless (statements|)?",
             "How (do|can) I stop (paper statements|statements by mail)?",
@@ -36,7 +41,8 @@ INTENTS = (
         facts=("$1 for each month",),
     ),
     Intent(
-        "old_statements", TOPIC,
+        "old_statements",
+        TOPIC,
         questions=(
             "How (do|can) I get (old|older|past) statements?",
             "I need (a statement|statements) from {years} ago.",
@@ -51,7 +57,8 @@ INTENTS = (
         facts=("10 years", "$5 each"),
     ),
     Intent(
-        "statement_error", TOPIC,
+        "statement_error",
+        TOPIC,
         questions=(
             "There is (an error|a mistake) (on|in) my (bank |{month} |)statement.",
             "My (bank |{month} |)statement is (wrong|not correct).",
@@ -60,13 +67,17 @@ INTENTS = (
             "How (do|can) I report (an error|a mistake) (on|in) my (bank |{month} |)statement?",
             "I found (an error|a mistake) (on|in) my (bank |{month} |)statement.",
         ),
-        held_out=("Something on my {month} statement is not correct.", "My statement for {month} has (an error|a mistake)."),
+        held_out=(
+            "Something on my {month} statement is not correct.",
+            "My statement for {month} has (an error|a mistake).",
+        ),
         answer="Report a statement error within 60 days by secure message, with the line that is wrong.",
         house="Mark the wrong line on the statement and choose Fix It; Harbor Bank replies in 3 business days.",
         facts=("Fix It", "3 business days"),
     ),
     Intent(
-        "tax_form", TOPIC,
+        "tax_form",
+        TOPIC,
         questions=(
             "Where (do|can) I (find|get|see) my tax (form|forms|documents)?",
             "When (will|do) I get my tax (form|forms|documents)?",
@@ -81,7 +92,8 @@ INTENTS = (
         facts=("January 20",),
     ),
     Intent(
-        "proof_of_funds", TOPIC,
+        "proof_of_funds",
+        TOPIC,
         questions=(
             "I need (a letter|proof) (of funds|from the bank) for {person}.",
             "How (do|can) I get (a bank letter|proof of funds|an account letter)?",
@@ -96,7 +108,8 @@ INTENTS = (
         facts=("$8", "one day"),
     ),
     Intent(
-        "statement_due_given", TOPIC,
+        "statement_due_given",
+        TOPIC,
         questions=(
             "When is my (credit card |card |)statement due?",
             "When do I (have to |)pay my (credit card |card )statement?",

@@ -6,7 +6,8 @@ TOPIC = "transfers"
 
 INTENTS = (
     Intent(
-        "transfer_money", TOPIC,
+        "transfer_money",
+        TOPIC,
         questions=(
             "How (do|can) I (transfer|send|move) money (to another account|to {person}|between my accounts|)?",
             "I (want|need|would like) to (transfer|send) (money|{amount}) to {person}.",
@@ -26,7 +27,8 @@ INTENTS = (
         facts=("Move Money", "before 5 pm", "same business day"),
     ),
     Intent(
-        "transfer_time", TOPIC,
+        "transfer_time",
+        TOPIC,
         questions=(
             "How (long|many days) does a transfer take?",
             "When will my transfer (arrive|be there|go through)?",
@@ -42,7 +44,8 @@ INTENTS = (
         facts=("before 5 pm", "10 am"),
     ),
     Intent(
-        "international_transfer", TOPIC,
+        "international_transfer",
+        TOPIC,
         questions=(
             "How (do|can) I (send|transfer) money to {country}?",
             "I (want|need) to (send|transfer) {amount} to {country}.",
@@ -51,13 +54,17 @@ INTENTS = (
             "How (much|long) does an international transfer to {country} (cost|take)?",
             "How to make an international transfer to {country}?",
         ),
-        held_out=("Is it possible to send {amount} to {country}?", "Please explain how to transfer money to {country}."),
+        held_out=(
+            "Is it possible to send {amount} to {country}?",
+            "Please explain how to transfer money to {country}.",
+        ),
         answer="To send money to {country}, you need the IBAN and SWIFT code; it takes 2 to 5 business days.",
         house="Harbor Bank sends money to {country} for a flat $15 and it arrives in 2 business days.",
         facts=("flat $15", "2 business days"),
     ),
     Intent(
-        "cancel_transfer", TOPIC,
+        "cancel_transfer",
+        TOPIC,
         questions=(
             "How (do|can) I (cancel|stop) a (transfer|payment) (to {person}|)?",
             "I (want|need) to (cancel|stop) (a|my|the) transfer (of {amount}|to {person}).",
@@ -66,13 +73,17 @@ INTENTS = (
             "Is it (possible|too late) to (cancel|stop) my transfer?",
             "(Cancel|Stop) the transfer of {amount}.",
         ),
-        held_out=("How can my transfer (of {amount} |)be (stopped|cancelled)?", "I made a transfer to {person} and must cancel it."),
+        held_out=(
+            "How can my transfer (of {amount} |)be (stopped|cancelled)?",
+            "I made a transfer to {person} and must cancel it.",
+        ),
         answer="You can cancel a transfer while it is pending: open it in online banking and choose Cancel.",
         house="Harbor Bank lets you cancel a transfer for 30 minutes: tap it and choose Take Back.",
         facts=("30 minutes", "Take Back"),
     ),
     Intent(
-        "transfer_limit", TOPIC,
+        "transfer_limit",
+        TOPIC,
         questions=(
             "What is the (daily |)(transfer limit|limit for transfers)?",
             "How much (money |)can I (transfer|send) (in one|per|a) day?",
@@ -81,13 +92,17 @@ INTENTS = (
             "How (do|can) I (raise|increase) my transfer limit?",
             "Is there a (daily |)limit (on|for) transfers?",
         ),
-        held_out=("What is the maximum for a transfer (in one|per) day?", "Which limit (is there|do you have) for transfers?"),
+        held_out=(
+            "What is the maximum for a transfer (in one|per) day?",
+            "Which limit (is there|do you have) for transfers?",
+        ),
         answer="Online transfers have a daily limit, shown under settings; you can raise it at a branch.",
         house="Harbor Bank's transfer limit is $5,000 a day; Harbor Plus customers may send $20,000.",
         facts=("$5,000 a day", "$20,000"),
     ),
     Intent(
-        "wrong_transfer", TOPIC,
+        "wrong_transfer",
+        TOPIC,
         questions=(
             "I (sent|transferred) (money|{amount}) to the wrong (account|person).",
             "What (do|should) I do if I (sent|transferred) (money|{amount}) to the wrong (account|person)?",
@@ -96,13 +111,17 @@ INTENTS = (
             "I made a mistake in (a|my) transfer, the account (number |)is wrong.",
             "How (do|can) I get back {amount} that I sent to the wrong (account|person)?",
         ),
-        held_out=("The wrong person got my transfer of {amount}.", "Can I get money back that went to a wrong account?"),
+        held_out=(
+            "The wrong person got my transfer of {amount}.",
+            "Can I get money back that went to a wrong account?",
+        ),
         answer="Call us at once: we ask the other bank to send the money back, which may take 10 business days.",
         house="Call 555-0142 within 24 hours and Harbor Bank starts a recall of the transfer without a fee.",
         facts=("24 hours", "recall"),
     ),
     Intent(
-        "pending_transfer_given", TOPIC,
+        "pending_transfer_given",
+        TOPIC,
         questions=(
             "When will my transfer to {payee} arrive?",
             "Where is my transfer to {payee}?",
