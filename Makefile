@@ -43,7 +43,7 @@ test-integration: $(VENV)/.ready
 	$(WITH_CLUSTER) $(PYTEST) -q tests/integration
 
 test-e2e: $(VENV)/.ready
-	$(WITH_CLUSTER) $(PYTEST) -q tests/e2e
+	$(WITH_CLUSTER) $(PYTEST) -q tests/e2e tests/fault
 
 generate: $(VENV)/.ready ## Writes crds/ and the chart's copies from operator/banktuner_api
 	$(VENV)/bin/python -m banktuner_api.crdgen
