@@ -48,24 +48,30 @@ class ServedModel(ApiModel):
     )
 
     uri: Uri | None = None
+    """Folder with config.json, tokenizer files and .safetensors."""
     secret_ref: SecretRef | None = None
     fine_tune_job: LocalRef | None = None
+    """The model that a job of this namespace published; waited for."""
 
 
 class EngineOptions(ApiModel):
     """Settings that both engines understand; lengths in tokens."""
 
     max_model_length: Annotated[int, Field(ge=16, le=1_048_576)] | None = None
+    """Tokens of prompt and answer together."""
     quantization: Literal["None", "BitsAndBytes", "FP8", "AWQ", "GPTQ"] = "None"
     dtype: Precision = "Auto"
     gpu_memory_percent: Annotated[int, Field(ge=10, le=99)] = 90
+    """Share of the GPU memory that the engine may take."""
 
 
 class LoraLimits(ApiModel):
     """What the engine sets aside for adapters."""
 
     max_rank: Literal[8, 16, 32, 64, 128, 256] = 64
+    """An adapter of a higher rank is refused."""
     max_adapters: Annotated[int, Field(ge=1, le=64)] = 8
+    """Adapters in GPU memory at a time."""
 
 
 class Adapter(ApiModel):
@@ -78,9 +84,13 @@ class Adapter(ApiModel):
     )
 
     name: AdapterName
+    """Name by which people ask for it."""
     fine_tune_job: LocalRef | None = None
+    """The adapter that a job of this namespace published; waited for."""
     uri: Uri | None = None
+    """Folder of an artifact."""
     digest: Digest | None = None
+    """Digest of its manifest.json."""
     secret_ref: SecretRef | None = None
 
 
@@ -88,6 +98,7 @@ class Auth(ApiModel):
     """Bearer tokens: each key of the Secret is a caller, its value the SHA-256 of the token in hex."""
 
     tokens_secret_ref: SecretRef
+    """The Secret; a change needs no restart."""
 
 
 class Gateway(ApiModel):
@@ -111,13 +122,17 @@ class BankingModelSpec(ApiModel):
 
     model: ServedModel
     engine: Engine | None = None
+    """Default: the chart's defaultEngine."""
     engine_options: EngineOptions = EngineOptions()
     lora: LoraLimits = LoraLimits()
     adapters: Annotated[list[Adapter], Field(max_length=64, json_schema_extra=map_list("name"))] = []
     default_adapter: AdapterName | None = None
+    """Answers where a question names no adapter; without it the base model does."""
     replicas: Annotated[int, Field(ge=0, le=64)] = 1
+    """Engine pods."""
     resources: Resources = Resources()
     profile: Name | None = None
+    """Name of a kind of node in the chart's values."""
     gateway: Gateway
 
 

@@ -12,7 +12,13 @@ Json = dict[str, Any]
 class ApiModel(BaseModel):
     """Immutable, camelCase on the wire, unknown fields refused."""
 
-    model_config = ConfigDict(extra="forbid", alias_generator=to_camel, populate_by_name=True, frozen=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        alias_generator=to_camel,
+        populate_by_name=True,
+        frozen=True,
+        use_attribute_docstrings=True,
+    )
 
     def to_json(self) -> Json:
         """The object as the API server or a pod reads it: camelCase, nothing that is None."""
@@ -76,9 +82,12 @@ class Resources(ApiModel):
     """What the main container of a pod gets. `cpu` in cores, sizes in bytes, all as Kubernetes quantities."""
 
     gpus: Annotated[int, Field(ge=0, le=64)] = 0
+    """Number of nvidia.com/gpu."""
     cpu: Quantity = "2"
+    """Cores."""
     memory: Quantity = "4Gi"
     ephemeral_storage: Quantity = "20Gi"
+    """Room for the model, the data and the result."""
 
 
 class ConditionStatus(StrEnum):

@@ -97,16 +97,22 @@ class ModelSource(ApiModel):
     )
 
     uri: Uri | None = None
+    """Folder with config.json, tokenizer files and .safetensors."""
     secret_ref: SecretRef | None = None
+    """Credentials for uri."""
     fine_tune_job: LocalRef | None = None
+    """The committed artifact of a job in this namespace; waited for."""
     architecture: Architecture | None = None
+    """A model from scratch, for task Pretraining."""
 
 
 class Columns(ApiModel):
     """Names of the columns, where they are not the usual ones."""
 
     text: Annotated[str, Field(min_length=1, max_length=128)] | None = None
+    """Column of the text; found by itself where it is text, query, sentence, utterance or question."""
     label: Annotated[str, Field(min_length=1, max_length=128)] | None = None
+    """Column of the label; found by itself where it is label, category, intent or class."""
 
 
 class Dataset(ApiModel):
@@ -119,11 +125,16 @@ class Dataset(ApiModel):
     )
 
     uri: Uri
+    """One file: .jsonl, .json, .csv or .parquet."""
     format: Format | None = None
+    """Default: TextLabel for Classification, else Alpaca."""
     test_uri: Uri | None = None
+    """Rows to evaluate on, never trained on."""
     validation_percent: Annotated[int, Field(ge=1, le=50)] | None = None
+    """Share of the rows held out when there is no testUri; default 5."""
     columns: Columns = Columns()
     secret_ref: SecretRef | None = None
+    """Credentials for uri and testUri."""
 
 
 class Lora(ApiModel):
@@ -131,12 +142,15 @@ class Lora(ApiModel):
 
     rank: Annotated[int, Field(ge=1, le=256)] = 16
     alpha: Annotated[int, Field(ge=1, le=1024)] = 32
+    """Scale of the update: alpha / rank."""
     dropout: Annotated[float, Field(ge=0, le=0.9)] = 0.05
     target_modules: Annotated[
         list[Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.-]+$")]],
         Field(min_length=1, max_length=16),
     ] = ["all-linear"]
+    """Names of linear layers, or all-linear."""
     use_rslora: bool = False
+    """Scale by alpha / sqrt(rank) (arXiv 2312.03732)."""
 
 
 class Quantization(ApiModel):
@@ -144,6 +158,7 @@ class Quantization(ApiModel):
 
     type: Literal["nf4", "fp4"] = "nf4"
     double_quant: bool = True
+    """Quantise the quantisation constants too."""
     compute_type: Literal["bfloat16", "float16", "float32"] = "bfloat16"
 
 
@@ -156,17 +171,26 @@ class Training(ApiModel):
     )
 
     epochs: Annotated[int, Field(ge=1, le=1000)] | None = None
+    """Default 3."""
     max_steps: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+    """Optimiser steps, instead of epochs."""
     batch_size: Annotated[int, Field(ge=1, le=4096)] | None = None
+    """Rows per device and step."""
     gradient_accumulation_steps: Annotated[int, Field(ge=1, le=1024)] = 1
     learning_rate: Annotated[float, Field(ge=1e-8, le=1)] | None = None
+    """Peak learning rate."""
     scheduler: Literal["Linear", "Cosine", "Constant"] = "Cosine"
     warmup_steps: Annotated[int, Field(ge=0, le=100_000)] | None = None
     warmup_percent: Annotated[int, Field(ge=0, le=90)] | None = None
+    """Share of the steps."""
     max_length: Annotated[int, Field(ge=8, le=131072)] | None = None
+    """Longest sequence in tokens; longer rows are cut."""
     packing: bool | None = None
+    """Several rows in one sequence, attention kept apart."""
     gradient_checkpointing: bool | None = None
+    """Less memory, about a quarter slower."""
     precision: Precision = "Auto"
+    """Auto: BF16 where the device has it, else FP32."""
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 42
 
 
@@ -176,6 +200,7 @@ class Threshold(ApiModel):
     model_config = cel(("has(self.atLeast) != has(self.atMost)", "exactly one of atLeast and atMost is needed"))
 
     metric: Annotated[str, Field(min_length=1, max_length=63)]
+    """Name of a metric in status.evaluation.metrics."""
     at_least: float | None = None
     at_most: float | None = None
 
@@ -192,7 +217,9 @@ class Output(ApiModel):
     model_config = cel(URI_RULE)
 
     uri: Uri
+    """Folder; artifacts go to uri/namespace/name/uid/attempt/."""
     secret_ref: SecretRef | None = None
+    """Credentials for uri."""
 
 
 _IMMUTABLE = ("task", "model", "dataset", "method", "lora", "quantization", "training", "evaluation", "output")
@@ -238,6 +265,7 @@ class FineTuneJobSpec(ApiModel):
     model: ModelSource
     dataset: Dataset
     method: Method
+    """LoRA, QLoRA or Full."""
     lora: Lora | None = None
     quantization: Quantization | None = None
     training: Training = Training()
@@ -245,11 +273,17 @@ class FineTuneJobSpec(ApiModel):
     output: Output
     resources: Resources = Resources()
     profile: Name | None = None
+    """Name of a kind of node in the chart's values."""
     priority_class_name: Annotated[str, Field(max_length=253)] | None = None
+    """PriorityClass of the pods."""
     suspend: bool = False
+    """True: no pod runs."""
     backoff_limit: Annotated[int, Field(ge=0, le=20)] = 3
+    """Attempts after the first one that passing errors may use up."""
     active_deadline_seconds: Annotated[int, Field(ge=1, le=2_592_000)] | None = None
+    """Longest time an attempt may run."""
     ttl_seconds_after_finished: Annotated[int, Field(ge=0, le=31_536_000)] | None = None
+    """The job is deleted so long after its end; its artifact stays."""
 
 
 class TrainerStatus(ApiModel):

@@ -8,6 +8,10 @@ from banktuner_api.bankingmodel import Engine, InstanceAdapter
 from banktuner_api.common import ApiModel, Digest
 from banktuner_api.run_config import ObjectRef
 
+MODEL_HEADER = "X-Banktuner-Model"
+"""Beside each question the gateway names the engine's model in this header too: a proxy before an engine that answers
+unknown adapters from the base model (TGI) can then refuse, without reading the body, what its pod has not loaded."""
+
 
 class DesiredAdapter(ApiModel):
     """One adapter version. `served_name` = `names.served_name(name, digest)`; `source.digest` is always set."""
@@ -41,11 +45,13 @@ class Observed(ApiModel):
 
 
 class GatewayConfig(ApiModel):
-    """gateway.json. `response_model` is the name given in answers of the base model alone."""
+    """gateway.json. `engine_url` is the engine's Service; `max_tokens` bounds an answer, `request_timeout_seconds` the
+    time the engine may take for it."""
 
     schema_version: Literal[1] = 1
     namespace: str
     name: str
     engine_url: str
     agent_url: str
-    max_tokens: int = 256
+    max_tokens: Annotated[int, Field(ge=1)] = 256
+    request_timeout_seconds: Annotated[float, Field(gt=0)] = 120
