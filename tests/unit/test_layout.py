@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from banktuner_api import crdgen
 
 TOP = Path(__file__).resolve().parents[2]
@@ -27,7 +28,7 @@ def test_crds_and_chart_copies_are_generated() -> None:
 
 
 def test_locks_record_hashes_and_no_download_address() -> None:
-    locks = sorted((TOP / "requirements").glob("*.txt"))
+    locks = [source.with_suffix(".txt") for source in sorted((TOP / "requirements").glob("*.in"))]
     assert {lock.name for lock in locks} >= {"operator.txt", "gateway.txt", "trainer.txt", "dev.txt", "uv.txt"}
     for lock in locks:
         text = lock.read_text("utf-8")
