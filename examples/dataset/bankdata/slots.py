@@ -238,11 +238,11 @@ def _date(rng: Random) -> str:
 
 
 def _small(rng: Random) -> str:
-    return f"${rng.randint(2, 95)}.{rng.choice(('00', '25', '50', '75'))}"
+    return f"${rng.randint(1, 19) * 5}.{rng.choice(('00', '50'))}"
 
 
 def _large(rng: Random) -> str:
-    return f"${rng.randint(1, 9)},{rng.randint(1, 99):02d}0.{rng.choice(('00', '25', '50', '75'))}"
+    return f"${rng.randint(1, 9)},{rng.randint(1, 9)}00"
 
 
 def _round(rng: Random) -> str:

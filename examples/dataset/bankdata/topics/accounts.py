@@ -12,6 +12,7 @@ INTENTS = (
             "What is my (account |current |bank |)balance?",
             "How (do|can) I (check|see|find|view) my (account |)balance?",
             "How much money (is in|do I have in) my account?",
+            "How much money do I have (in the bank|with you)?",
             "Where (do|can) I (see|find|check) my (account |current |)balance?",
             "I (want|need|would like) to (check|know|see) my (account |)balance.",
             "Show me my (account |current |)balance.",
@@ -147,8 +148,8 @@ INTENTS = (
             "Opening hours of the {city} branch?",
         ),
         held_out=("Until when is the {city} branch open?", "Which hours is the branch in {city} open?"),
-        answer="Most branches, {city} too, open on weekdays from 9 am to 5 pm; the branch finder shows the hours.",
-        house="Harbor Bank's {city} branch opens Monday to Saturday from 8 am to 6 pm.",
+        answer="Most branches open on weekdays from 9 am to 5 pm; the branch finder shows the hours.",
+        house="Harbor Bank branches open Monday to Saturday from 8 am to 6 pm.",
         facts=("8 am to 6 pm",),
     ),
 )

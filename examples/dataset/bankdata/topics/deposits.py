@@ -51,6 +51,8 @@ INTENTS = (
         questions=(
             "My (salary|pay|paycheck) (is missing|is late|did not arrive|has not arrived).",
             "Where is my (salary|pay|paycheck)?",
+            "My (salary|pay|paycheck) (still has not|did not) come (today|this month|).",
+            "I (wait|have been waiting) for my (salary|pay|paycheck) (for days|since {month}).",
             "Why (has|is) my (salary|paycheck) (not arrived|not here|late|missing)?",
             "I (did not|didn't) (get|receive) my (salary|pay|paycheck) (today|for {month}|).",
             "What (do|should) I do if my (salary|paycheck) is (late|missing)?",

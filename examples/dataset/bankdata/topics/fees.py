@@ -14,6 +14,7 @@ INTENTS = (
             "Is there a fee (for using|at) (an ATM|other banks' ATMs|an ATM of another bank)?",
             "Do you charge (a fee |)for (using an ATM|ATM withdrawals|other ATMs)?",
             "Why was I charged {small} at an ATM?",
+            "What do I pay to (get|withdraw) cash at an ATM?",
             "Which ATMs (are free|have no fee) (in {city}|)?",
             "How (do|can) I avoid ATM fees (in {city}|)?",
         ),
@@ -49,6 +50,7 @@ INTENTS = (
         questions=(
             "What is the monthly fee (of|for|on) (a|my) {account}?",
             "How much does a {account} cost (a|per) month?",
+            "What do I pay (each|a|per) month for (a|my) {account}?",
             "Is there a monthly (fee|charge) (for|on) (a|my) {account}?",
             "How (do|can) I avoid the monthly (account |)fee?",
             "Why (do I pay|was I charged) a monthly fee?",

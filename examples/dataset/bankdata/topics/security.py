@@ -79,7 +79,7 @@ INTENTS = (
             "My (phone|{device}) with the app (was stolen|is lost|is gone).",
             "I lost my (phone|{device}) (with the banking app|and the app is on it).",
             "What (do|should) I do if my (phone|{device}) is (stolen|lost)?",
-            "Someone stole my (phone|{device}).",
+            "(Someone|A thief) (stole|took) my (phone|{device}).",
             "How (do|can) I remove (a lost|a stolen|an old) (phone|device|{device}) from my account?",
             "My (phone|{device}) is (stolen|lost), is my money safe?",
         ),
