@@ -1,0 +1,121 @@
+"""Who calls: bearer tokens against a mounted Secret of SHA-256 digests, taken up anew when the Secret changes."""
+
+import hashlib
+import hmac
+import logging
+import os
+import re
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from banktuner_gateway.errors import ApiError
+
+logger = logging.getLogger("banktuner.gateway.auth")
+
+CHECK_SECONDS = 1.0
+"""How old the last look at the directory may be; a revoked token works no longer than this after the kubelet's swap."""
+_HEX_DIGEST = re.compile(r"[0-9a-fA-F]{64}")
+_SCHEME = b"bearer "
+
+_Signature = tuple[tuple[str, int, int, int], ...]
+
+
+class TokenStore:
+    """The callers of a directory with one file each. A file that is not a digest admits nobody and is told."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._digests: dict[str, bytes] = {}
+        self._signature: _Signature | None = None
+        self._checked_at = -CHECK_SECONDS
+        self.problems: list[str] = []
+        """What is wrong with the directory, for people; no names, because readiness tells it to everybody."""
+
+    @property
+    def usable(self) -> bool:
+        """Whether at least one caller can be let in."""
+        self._refresh()
+        return bool(self._digests)
+
+    def authenticate(self, headers: Iterable[tuple[bytes, bytes]]) -> str:
+        """Name of the caller. Raises ApiError 401, the same for everything that is wrong."""
+        self._refresh()
+        presented = hashlib.sha256(bearer_token(headers) or b"").digest()
+        caller = None
+        # All digests are compared whatever matched: the time does not tell which caller came near.
+        for name, digest in self._digests.items():
+            if hmac.compare_digest(digest, presented):
+                caller = name
+        if caller is None:
+            raise unauthorized()
+        return caller
+
+    def _refresh(self) -> None:
+        now = time.monotonic()
+        if now - self._checked_at < CHECK_SECONDS:
+            return
+        self._checked_at = now
+        try:
+            signature = _signature(self._directory)
+            if signature == self._signature:
+                return
+            self._digests, malformed = _read_all(self._directory)
+            self._signature = signature
+            self.problems = _problems(len(self._digests), len(malformed))
+        except OSError as error:
+            self._digests, self._signature, malformed = {}, None, []
+            self.problems = [f"tokens: the directory cannot be read: {error.strerror}"]
+        fields = {"callers": sorted(self._digests), "malformed": malformed, "problems": self.problems}
+        logger.log(logging.WARNING if self.problems else logging.INFO, "tokens read", extra={"fields": fields})
+
+
+def unauthorized() -> ApiError:
+    """401 without a hint at what was wrong."""
+    return ApiError(
+        401,
+        "unauthorized",
+        "A valid token is needed: Authorization: Bearer <token>.",
+        headers={"WWW-Authenticate": "Bearer"},
+    )
+
+
+def bearer_token(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
+    """The token of the one Authorization header; None where there is none, more than one, or another scheme."""
+    values = [value for name, value in headers if name.lower() == b"authorization"]
+    if len(values) != 1 or values[0][: len(_SCHEME)].lower() != _SCHEME:
+        return None
+    return values[0][len(_SCHEME) :].strip() or None
+
+
+def _entries(directory: Path) -> list[os.DirEntry[str]]:
+    # A mounted Secret keeps its data in folders whose names start with "..", behind the link "..data".
+    with os.scandir(directory) as entries:
+        return sorted((entry for entry in entries if not entry.name.startswith("..")), key=lambda entry: entry.name)
+
+
+def _signature(directory: Path) -> _Signature:
+    stats = [(entry.name, entry.stat()) for entry in _entries(directory)]
+    return tuple((name, stat.st_ino, stat.st_size, stat.st_mtime_ns) for name, stat in stats)
+
+
+def _read_all(directory: Path) -> tuple[dict[str, bytes], list[str]]:
+    digests: dict[str, bytes] = {}
+    malformed: list[str] = []
+    empty = hashlib.sha256(b"").digest()
+    for entry in _entries(directory):
+        text = Path(entry.path).read_text(encoding="ascii", errors="replace").strip()
+        if _HEX_DIGEST.fullmatch(text) and bytes.fromhex(text) != empty:
+            digests[entry.name] = bytes.fromhex(text)
+        else:
+            malformed.append(entry.name)
+    return digests, malformed
+
+
+def _problems(callers: int, malformed: int) -> list[str]:
+    problems = []
+    if malformed:
+        problems.append(f"tokens: {malformed} of {callers + malformed} entries are not a SHA-256 in 64 hex digits")
+    if not callers:
+        problems.append("tokens: there is no caller, so nobody is let in")
+    return problems

@@ -1,0 +1,56 @@
+"""Probes and metrics. They need no token and tell nothing about customers."""
+
+from typing import TYPE_CHECKING
+
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel
+from starlette.responses import JSONResponse
+
+if TYPE_CHECKING:
+    from banktuner_gateway.app import Deps
+
+router = APIRouter()
+
+
+class Readiness(BaseModel):
+    """`reasons` say why it is not ready; `warnings` are to be mended, but questions are answered."""
+
+    ready: bool
+    reasons: list[str] = []
+    warnings: list[str] = []
+
+
+@router.get("/healthz", responses={503: {"description": "The process must be restarted."}})
+async def healthz(request: Request) -> Response:
+    """Whether the process works. It does not depend on the engine."""
+    request.state.record.route = "/healthz"
+    deps: Deps = request.app.state.deps
+    return JSONResponse({"alive": deps.desired.alive}, 200 if deps.desired.alive else 503)
+
+
+@router.get("/readyz", response_model=Readiness, responses={503: {"model": Readiness}})
+async def readyz(request: Request) -> Response:
+    """Whether questions can be answered, and if not, why."""
+    request.state.record.route = "/readyz"
+    readiness = await _readiness(request.app.state.deps)
+    return JSONResponse(readiness.model_dump(), 200 if readiness.ready else 503)
+
+
+@router.get("/metrics", response_class=Response)
+async def metrics(request: Request) -> Response:
+    """Prometheus text."""
+    request.state.record.route = "/metrics"
+    deps: Deps = request.app.state.deps
+    return Response(generate_latest(deps.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+async def _readiness(deps: "Deps") -> Readiness:
+    usable = deps.tokens.usable
+    reasons = [] if usable else list(deps.tokens.problems)
+    if deps.desired.current is None:
+        reasons.append("desired state: neither the agent API nor desired.json gave one")
+    problem = (await deps.engine.health()).problem
+    if problem:
+        reasons.append(problem)
+    return Readiness(ready=not reasons, reasons=reasons, warnings=deps.tokens.problems if usable else [])

@@ -1,0 +1,60 @@
+"""Where the gateway finds its files and what is in gateway.json."""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from banktuner_api import names
+from banktuner_api.serving import GatewayConfig
+
+
+class SettingsError(Exception):
+    """gateway.json cannot be used. The message names the file and the fields."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything the process is started with."""
+
+    config: GatewayConfig
+    config_dir: Path
+    tokens_dir: Path
+    token_file: Path
+    host: str
+    port: int
+
+
+def parse_arguments(arguments: list[str]) -> argparse.Namespace:
+    """The defaults are what a gateway pod mounts; the options serve a run outside of a pod."""
+    parser = argparse.ArgumentParser(prog="banktuner_gateway", description="The gateway of a BankingModel.")
+    parser.add_argument("--config-dir", type=Path, default=names.CONFIG_DIR, help="gateway.json, desired.json, ca.crt")
+    parser.add_argument("--tokens-dir", type=Path, default=names.TOKENS_DIR, help="one file a caller: SHA-256 in hex")
+    parser.add_argument("--token-file", type=Path, default=names.TOKEN_FILE, help="token for the agent API")
+    # All addresses: the pod's own address is not known here, and the pod's NetworkPolicy says who may call.
+    parser.add_argument("--host", default="0.0.0.0")
+    parser.add_argument("--port", type=int, default=names.GATEWAY_PORT)
+    return parser.parse_args(arguments)
+
+
+def load_settings(options: argparse.Namespace) -> Settings:
+    """Read gateway.json. Raises SettingsError."""
+    return Settings(
+        config=_read_config(options.config_dir / names.GATEWAY_CONFIG_KEY),
+        config_dir=options.config_dir,
+        tokens_dir=options.tokens_dir,
+        token_file=options.token_file,
+        host=options.host,
+        port=options.port,
+    )
+
+
+def _read_config(path: Path) -> GatewayConfig:
+    try:
+        return GatewayConfig.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise SettingsError(f"{path}: {error.strerror}; the ConfigMap must carry {path.name}") from error
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
+        raise SettingsError(f"{path}: {wrong}") from error

@@ -1,0 +1,49 @@
+"""Pure: which of the engine's models answers a question. The only place that maps names of callers to the engine's."""
+
+from dataclasses import dataclass
+
+from banktuner_api.bankingmodel import Engine
+from banktuner_api.serving import DesiredState
+from banktuner_gateway.errors import ApiError, retry_later
+
+TGI_BASE_MODEL = "tgi"
+"""TGI takes any other value of `model` for an adapter's name."""
+RETRY_SECONDS = 5
+
+
+@dataclass(frozen=True)
+class Target:
+    """`model` is the engine's name of what is asked, `adapter` the caller's name of it; None is the base model."""
+
+    model: str
+    adapter: str | None
+
+
+def select_target(state: DesiredState | None, adapter: str | None, use_default: bool) -> Target:
+    """The default adapter (or, where there is none, the base model) when `use_default`, else what `adapter` says.
+
+    Raises ApiError: 503 while nothing is known or the default adapter has no version yet, 404 for an unknown name.
+    A name that is not on the list never reaches the engine: TGI would answer it from the base model without an error.
+    """
+    if state is None:
+        raise retry_later("not_ready", "It is not known yet which models are served.", RETRY_SECONDS)
+    wanted = state.default_adapter if use_default else adapter
+    if wanted is None:
+        return Target(TGI_BASE_MODEL if state.engine is Engine.TGI else state.name, None)
+    served = {item.name: item.served_name for item in state.adapters}
+    if wanted in served:
+        return Target(served[wanted], wanted)
+    if use_default:
+        raise adapter_not_ready(wanted)
+    raise ApiError(
+        404,
+        "unknown_adapter",
+        "There is no adapter of this name. Leave the field out for the default, or give null for the base model.",
+        field="adapter",
+        available=sorted(served),
+    )
+
+
+def adapter_not_ready(adapter: str) -> ApiError:
+    """503: the adapter is wanted, but no engine has it yet."""
+    return retry_later("adapter_not_ready", f"Adapter {adapter} is not loaded yet. Try again.", RETRY_SECONDS)

@@ -1,0 +1,87 @@
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.gateway.agent_server import AgentServer, make_certificate
+from tests.gateway.harness import (
+    TOKEN,
+    Background,
+    Engine,
+    desired,
+    gateway_config,
+    serve_gateway,
+    settings,
+    write_desired,
+    write_tokens,
+)
+
+
+@pytest.fixture(scope="session")
+def background() -> Iterator[Background]:
+    loop = Background()
+    yield loop
+    loop.close()
+
+
+@pytest.fixture
+def stack(background: Background) -> Iterator[AsyncExitStack]:
+    servers = AsyncExitStack()
+    yield servers
+    background.run(servers.aclose())
+
+
+@pytest.fixture
+def engine(background: Background, stack: AsyncExitStack) -> Engine:
+    return background.run(stack.enter_async_context(Engine().serve()))
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    """The folder that a gateway pod mounts, with one caller and one adapter."""
+    write_desired(tmp_path, desired())
+    write_tokens(tmp_path / "tokens", teller=TOKEN)
+    return tmp_path
+
+
+StartGateway = Callable[..., str]
+
+
+@pytest.fixture
+def start_gateway(background: Background, stack: AsyncExitStack, engine: Engine, files: Path) -> StartGateway:
+    def start(**changes: Any) -> str:
+        parts = settings(files, gateway_config(engine.port, **changes))
+        return background.run(stack.enter_async_context(serve_gateway(parts)))
+
+    return start
+
+
+@pytest.fixture
+def client(start_gateway: StartGateway) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=start_gateway(), timeout=30) as connected:
+        yield connected
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    return make_certificate(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture
+def agent(files: Path, certificate: tuple[Path, Path]) -> Iterator[AgentServer]:
+    server = AgentServer(desired("r1"), token="projected")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    (files / "ca.crt").write_bytes(certificate[0].read_bytes())
+    (files / "agent-token").write_text("projected\n")
+    serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    serving.start()
+    yield server
+    server.shutdown()
+    server.server_close()

@@ -1,0 +1,58 @@
+"""The desired state as it comes over TLS from the agent API, and what happens when that goes away."""
+
+import time
+
+import httpx
+
+from tests.gateway.agent_server import make_certificate
+from tests.gateway.harness import AUTH, CHAT, adapter, desired, write_desired
+
+
+def ask(client: httpx.Client, name: str) -> httpx.Response:
+    return client.post(CHAT, json={"message": "Hello", "adapter": name}, headers=AUTH)
+
+
+def seconds_until(client: httpx.Client, name: str, status: int) -> float:
+    started = time.monotonic()
+    while ask(client, name).status_code != status:
+        assert time.monotonic() - started < 15, f"{name} did not become {status}"
+        time.sleep(0.05)
+    return time.monotonic() - started
+
+
+def test_a_new_adapter_is_answered_within_two_seconds_and_a_removed_one_refused(files, agent, start_gateway, engine):
+    (files / "desired.json").unlink()
+    engine.models.add("wealth-bbbbbbbbbbbb")
+    with httpx.Client(base_url=start_gateway(agentUrl=f"https://127.0.0.1:{agent.server_port}")) as client:
+        seconds_until(client, "card-support", 200)
+        agent.tell(desired("r2", adapters=[adapter("card-support", "a"), adapter("wealth", "b")]))
+        assert seconds_until(client, "wealth", 200) < 2
+        agent.tell(desired("r3", adapters=[adapter("wealth", "b")], defaultAdapter="wealth"))
+        assert seconds_until(client, "card-support", 404) < 2
+    assert agent.seen[:3] == ["", "r1", "r2"]
+
+
+def test_what_the_agent_told_outlives_the_agent_and_an_older_file(files, agent, start_gateway, engine):
+    """desired.json still says r1, as the kubelet brings it late; the agent's r2 must not be lost with the agent."""
+    engine.models.add("wealth-bbbbbbbbbbbb")
+    engine.models.add("loans-cccccccccccc")
+    with httpx.Client(base_url=start_gateway(agentUrl=f"https://127.0.0.1:{agent.server_port}")) as client:
+        agent.tell(desired("r2", adapters=[adapter("wealth", "b")], defaultAdapter=None))
+        seconds_until(client, "wealth", 200)
+        agent.token = "no longer accepted"
+        agent.tell(desired("r9"))
+        time.sleep(1.5)
+        assert ask(client, "wealth").status_code == 200
+        write_desired(files, desired("r3", adapters=[adapter("loans", "c")], defaultAdapter=None))
+        seconds_until(client, "loans", 200)
+
+
+def test_an_agent_with_a_foreign_certificate_is_not_believed(files, agent, start_gateway, tmp_path_factory):
+    other, _ = make_certificate(tmp_path_factory.mktemp("other"))
+    (files / "ca.crt").write_bytes(other.read_bytes())
+    agent.tell(desired("r2", adapters=[adapter("wealth", "b")], defaultAdapter=None))
+    with httpx.Client(base_url=start_gateway(agentUrl=f"https://127.0.0.1:{agent.server_port}")) as client:
+        time.sleep(1)
+        assert ask(client, "card-support").status_code == 200, "desired.json is served meanwhile"
+        assert ask(client, "wealth").status_code == 404
+    assert agent.seen == []

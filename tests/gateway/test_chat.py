@@ -1,0 +1,157 @@
+"""What a customer's question becomes and what comes back."""
+
+import json
+
+import httpx
+import pytest
+
+from banktuner_api.serving import MODEL_HEADER
+from tests.gateway.harness import AUTH, CHAT, adapter, desired, write_desired
+
+
+def ask(client: httpx.Client, **body):
+    return client.post(CHAT, json=body, headers=AUTH)
+
+
+def test_answer_has_response_and_model_first(client, engine):
+    answer = ask(client, message="How do I freeze my card?")
+    assert answer.status_code == 200
+    body = answer.json()
+    assert list(body) == ["response", "model", "adapter", "request_id"]
+    assert body["response"] == "card-support-aaaaaaaaaaaa says How do I freeze my card?"
+    assert (body["model"], body["adapter"]) == ("assistant", "card-support")
+    assert answer.headers["x-request-id"] == body["request_id"]
+
+
+def test_engine_is_asked_with_messages_greedily_and_knows_the_request(client, engine):
+    answer = ask(client, message="Hello")
+    headers, question = engine.requests[-1]
+    assert question == {
+        "model": "card-support-aaaaaaaaaaaa",
+        "messages": [{"role": "user", "content": "Hello"}],
+        "max_tokens": 256,
+        "temperature": 0,
+    }
+    assert headers["x-request-id"] == answer.json()["request_id"]
+    assert headers[MODEL_HEADER.lower()] == "card-support-aaaaaaaaaaaa"
+    assert "authorization" not in headers
+
+
+def test_null_asks_the_base_model_and_absence_the_default_adapter(client, engine):
+    base = ask(client, message="Hello", adapter=None).json()
+    assert (base["response"], base["adapter"]) == ("assistant says Hello", None)
+    assert ask(client, message="Hello").json()["adapter"] == "card-support"
+    assert ask(client, message="Hello", adapter="card-support").json()["adapter"] == "card-support"
+
+
+def test_without_a_default_adapter_absence_asks_the_base_model(files, start_gateway):
+    write_desired(files, desired(defaultAdapter=None))
+    with httpx.Client(base_url=start_gateway()) as client:
+        assert ask(client, message="Hello").json()["response"] == "assistant says Hello"
+
+
+def test_base_model_of_tgi_is_called_tgi(files, start_gateway, engine):
+    write_desired(files, desired(engine="TGI"))
+    engine.models.add("tgi")
+    with httpx.Client(base_url=start_gateway()) as client:
+        assert ask(client, message="Hello", adapter=None).json()["response"] == "tgi says Hello"
+
+
+def test_unknown_adapter_never_reaches_the_engine(client, engine):
+    answer = ask(client, message="Hello", adapter="wealth")
+    assert answer.status_code == 404
+    error = answer.json()["error"]
+    assert (error["code"], error["field"], error["available"]) == ("unknown_adapter", "adapter", ["card-support"])
+    assert engine.requests == []
+
+
+def test_adapter_that_no_engine_has_loaded_is_503_with_retry_after(client, engine):
+    engine.models.discard("card-support-aaaaaaaaaaaa")
+    answer = ask(client, message="Hello")
+    assert answer.status_code == 503
+    assert answer.json()["error"]["code"] == "adapter_not_ready"
+    assert int(answer.headers["retry-after"]) > 0
+
+
+def test_default_adapter_without_a_version_is_503_and_not_the_base_model(files, start_gateway, engine):
+    write_desired(files, desired(adapters=[]))
+    with httpx.Client(base_url=start_gateway()) as client:
+        answer = ask(client, message="Hello")
+    assert (answer.status_code, engine.requests) == (503, [])
+
+
+def test_nothing_known_yet_is_503(files, start_gateway):
+    (files / "desired.json").unlink()
+    with httpx.Client(base_url=start_gateway()) as client:
+        answer = ask(client, message="Hello")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "not_ready")
+
+
+def test_a_new_adapter_in_the_file_is_answered_without_restart(files, client, engine):
+    engine.models.add("wealth-bbbbbbbbbbbb")
+    assert ask(client, message="Hello", adapter="wealth").status_code == 404
+    write_desired(files, desired("r2", adapters=[adapter("card-support", "a"), adapter("wealth", "b")]))
+    answer = _until_ok(client, message="Hello", adapter="wealth")
+    assert answer.json()["response"] == "wealth-bbbbbbbbbbbb says Hello"
+
+
+def _until_ok(client, **body):
+    import time
+
+    deadline = time.monotonic() + 12
+    while (answer := ask(client, **body)).status_code != 200 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "code"),
+    [
+        ({"message": ""}, "message", "invalid_field"),
+        ({"message": "x" * 8001}, "message", "invalid_field"),
+        ({"message": None}, "message", "invalid_field"),
+        ({"message": 7}, "message", "invalid_field"),
+        ({}, "message", "invalid_field"),
+        ({"message": "Hello", "adapter": ""}, "adapter", "invalid_field"),
+        ({"message": "Hello", "adapter": ["a"]}, "adapter", "invalid_field"),
+        ({"message": "Hello", "temperature": 2}, "temperature", "unknown_field"),
+        ([], None, "invalid_body"),
+        ("Hello", None, "invalid_body"),
+    ],
+)
+def test_bad_body_is_422_naming_the_field(client, engine, body, field, code):
+    answer = client.post(CHAT, json=body, headers=AUTH)
+    assert answer.status_code == 422
+    error = answer.json()["error"]
+    assert (error.get("field"), error["code"]) == (field, code)
+    assert engine.requests == []
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[" * 100_000, b'{"message": "\xff"}', b'{"message": "\\ud800"}', b"NaN"]
+)
+def test_body_that_is_not_json_is_422(client, content):
+    answer = client.post(CHAT, content=content, headers=AUTH)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "invalid_body")
+
+
+def test_longest_message_in_its_longest_spelling_fits(client):
+    message = "😀" * 8000
+    answer = client.post(CHAT, content=json.dumps({"message": message}).encode(), headers=AUTH)
+    assert answer.json()["response"].endswith(message)
+
+
+def test_unknown_path_and_method_have_typed_errors(client):
+    assert client.get("/docs").json()["error"]["code"] == "not_found"
+    answer = client.get(CHAT, headers=AUTH)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (405, "method_not_allowed")
+
+
+def test_openapi_document_describes_body_security_and_errors(client):
+    document = client.get("/openapi.json").json()
+    operation = document["paths"][CHAT]["post"]
+    schema = operation["requestBody"]["content"]["application/json"]["schema"]
+    assert "null, given explicitly: the base model" in schema["properties"]["adapter"]["description"]
+    assert schema["additionalProperties"] is False
+    assert operation["security"] == [{"HTTPBearer": []}]
+    assert {"401", "404", "413", "422", "502", "503", "504"} <= set(operation["responses"])

@@ -1,0 +1,111 @@
+"""`python -m banktuner_gateway` as a process of its own: start, log lines, end."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.gateway.agent_server import AgentServer
+from tests.gateway.harness import AUTH, CHAT, TOKEN, Engine, gateway_config
+
+ROOT = Path(__file__).parents[2]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def start_process(files: Path, port: int) -> subprocess.Popen[str]:
+    options = {"config-dir": files, "tokens-dir": files / "tokens", "token-file": files / "agent-token", "port": port}
+    arguments = [f"--{name}={value}" for name, value in options.items()]
+    return subprocess.Popen(
+        [sys.executable, "-m", "banktuner_gateway", "--host=127.0.0.1", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT / "operator")},
+    )
+
+
+@pytest.fixture
+def process(files: Path, engine: Engine, agent: AgentServer) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]:
+    config = gateway_config(engine.port, agentUrl=f"https://127.0.0.1:{agent.server_port}")
+    (files / "gateway.json").write_text(json.dumps(config.to_json()))
+    port = free_port()
+    running = start_process(files, port)
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+        _wait_until_ready(client, running)
+        yield running, client
+    running.kill()
+    running.wait()
+
+
+def _wait_until_ready(client: httpx.Client, running: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        assert running.poll() is None, "the process ended"
+        try:
+            if client.get("/readyz").status_code == 200:
+                return
+        except httpx.ConnectError:
+            time.sleep(0.1)
+    raise AssertionError("not ready within 30 s")
+
+
+def test_one_json_line_a_request_without_its_content_and_a_quick_end(process, engine, agent):
+    running, client = process
+    answered = client.post(CHAT, json={"message": "pineapple"}, headers=AUTH).json()
+    client.post(CHAT, json={"message": "pineapple" * 1000}, headers=AUTH)
+    client.post(CHAT, content=b'{"pineapple": pineapple', headers=AUTH)
+    client.post(CHAT, json={"message": "pineapple"}, headers={"Authorization": "Bearer pineapple"})
+    client.get("/api/pineapple")
+    engine.mode = "no choices"
+    client.post(CHAT, json={"message": "pineapple"}, headers=AUTH)
+    assert agent.seen[-1] == "r1", "a question to the agent API is held open"
+    started = time.monotonic()
+    running.send_signal(signal.SIGTERM)
+    output, _ = running.communicate(timeout=10)
+    assert time.monotonic() - started < 3, "the held question must not delay the end"
+    assert running.returncode in (0, -signal.SIGTERM)
+    assert "pineapple" not in output
+    assert TOKEN not in output
+    lines = [json.loads(line) for line in output.splitlines()]
+    requests = [line for line in lines if line["message"] == "request"]
+    assert [line["status"] for line in requests] == [200, 422, 422, 401, 404, 502]
+    first = requests[0]
+    assert first["request_id"] == answered["request_id"]
+    assert (first["caller"], first["adapter"], first["route"]) == ("teller", "card-support", CHAT)
+    assert first["served_name"] == "card-support-aaaaaaaaaaaa"
+    assert first["duration_ms"] >= first["upstream_ms"] > 0
+    assert requests[3]["caller"] is None
+    assert requests[5]["error_code"] == "engine_error"
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (None, "the ConfigMap must carry gateway.json"),
+        ('{"namespace": "bank"}', "engineUrl"),
+        (
+            '{"namespace": "bank", "name": "a", "engineUrl": "http://x", "agentUrl": "https://x", "maxTokens": 0}',
+            "maxT",
+        ),
+    ],
+)
+def test_unusable_configuration_ends_with_its_reason(tmp_path, content, complaint):
+    if content is not None:
+        (tmp_path / "gateway.json").write_text(content)
+    running = start_process(tmp_path, free_port())
+    output, _ = running.communicate(timeout=30)
+    assert running.returncode == 2
+    assert complaint in json.loads(output)["message"]
