@@ -9,7 +9,18 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from localcluster import environment, installation, kubectl, node, objectstore, settings, tools
+from localcluster import (
+    configuration,
+    environment,
+    images,
+    installation,
+    kubectl,
+    model,
+    node,
+    objectstore,
+    settings,
+    tools,
+)
 from localcluster.settings import Paths
 from localcluster.shell import ClusterError, say, step, tail
 
@@ -36,6 +47,17 @@ def up(paths: Paths) -> None:
     with step("namespaces and the object store's Secret"):
         access, secret = objectstore.keys(paths)
         kubectl.apply(paths, installation.prerequisites(objectstore.ENDPOINT, settings.REGION, access, secret))
+    model.ensure_uploaded(paths, settings.BUCKET, environment.exports(paths, os.environ.get("PATH", "")))
+    install(paths)
+
+
+def install(paths: Paths) -> None:
+    """Build and import what changed of the images, and have the operator run on them."""
+    references = images.ensure_images(paths)
+    values = configuration.write_if_changed(paths.config / "images.json", installation.image_values(references))
+    with step("operator by Helm"):
+        chosen = (settings.CLUSTER_SOURCES / "values.yaml", values)
+        installation.install_operator(paths, {"KUBECONFIG": str(paths.kubeconfig)}, chosen)
 
 
 def down(paths: Paths, purge: bool) -> None:

