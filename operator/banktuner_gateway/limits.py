@@ -15,26 +15,23 @@ BODY_SECONDS = 10.0
 class BodyLimit:
     """Raises ApiError 413 or 408 out of `receive`, so that the route's own error handling answers."""
 
-    def __init__(self, app: ASGIApp, max_bytes: int = MAX_BODY_BYTES, seconds: float = BODY_SECONDS) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._max_bytes = max_bytes
-        self._seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request; other kinds of scope pass through."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        body = _CountedBody(receive, send, self._max_bytes, self._seconds)
+        body = _CountedBody(receive, send)
         await self._app(scope, body.receive, body.send)
 
 
 class _CountedBody:
-    def __init__(self, receive: Receive, send: Send, max_bytes: int, seconds: float) -> None:
+    def __init__(self, receive: Receive, send: Send) -> None:
         self._receive = receive
         self._send = send
-        self._max_bytes = max_bytes
-        self._deadline = asyncio.get_running_loop().time() + seconds
+        self._deadline = asyncio.get_running_loop().time() + BODY_SECONDS
         self._size = 0
         self._complete = False
 
@@ -47,8 +44,8 @@ class _CountedBody:
         except TimeoutError:
             raise ApiError(408, "body_timeout", "The body took too long to arrive.") from None
         self._size += len(message.get("body", b""))
-        if self._size > self._max_bytes:
-            raise ApiError(413, "body_too_large", f"The body may have at most {self._max_bytes} bytes.")
+        if self._size > MAX_BODY_BYTES:
+            raise ApiError(413, "body_too_large", f"The body may have at most {MAX_BODY_BYTES} bytes.")
         self._complete = not message.get("more_body", False)
         return message
 

@@ -1,9 +1,12 @@
 """What a customer's question becomes and what comes back."""
 
 import json
+import time
 
 import httpx
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from banktuner_api.serving import MODEL_HEADER
 from tests.gateway.harness import AUTH, CHAT, adapter, desired, write_desired
@@ -96,8 +99,6 @@ def test_a_new_adapter_in_the_file_is_answered_without_restart(files, client, en
 
 
 def _until_ok(client, **body):
-    import time
-
     deadline = time.monotonic() + 12
     while (answer := ask(client, **body)).status_code != 200 and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -133,6 +134,22 @@ def test_bad_body_is_422_naming_the_field(client, engine, body, field, code):
 def test_body_that_is_not_json_is_422(client, content):
     answer = client.post(CHAT, content=content, headers=AUTH)
     assert (answer.status_code, answer.json()["error"]["code"]) == (422, "invalid_body")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+)
+
+
+@settings(
+    max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(body=JSON | st.dictionaries(st.sampled_from(["message", "adapter", "x"]), JSON, max_size=3))
+def test_any_json_gets_an_answer_or_a_typed_refusal(client, body):
+    answer = client.post(CHAT, content=json.dumps(body).encode(), headers=AUTH)
+    assert answer.status_code in (200, 404, 422)
+    assert ("error" in answer.json()) is (answer.status_code != 200)
 
 
 def test_longest_message_in_its_longest_spelling_fits(client):

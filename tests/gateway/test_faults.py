@@ -6,6 +6,7 @@ import time
 import httpx
 import pytest
 
+from banktuner_gateway import limits
 from tests.gateway.harness import AUTH, CHAT, Engine
 
 QUESTION = {"message": "my secret is pineapple"}
@@ -96,6 +97,18 @@ def test_an_endless_chunked_body_is_cut_off(client):
             connection.sendall(b"1000\r\n" + b" " * 4096 + b"\r\n")
             sent += 4096
     assert sent < 10_000_000, "buffers of the two sockets, not the whole body"
+
+
+def test_a_body_that_never_ends_coming_is_408(client, monkeypatch):
+    monkeypatch.setattr(limits, "BODY_SECONDS", 0.3)
+    connection = socket.create_connection((client.base_url.host, client.base_url.port), timeout=5)
+    head = f"POST {CHAT} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\nAuthorization: {AUTH['Authorization']}"
+    connection.sendall(head.encode() + b'\r\n\r\n{"mess')
+    answer = b""
+    while received := connection.recv(65536):
+        answer += received
+    assert answer.startswith(b"HTTP/1.1 408")
+    assert b"body_timeout" in answer
 
 
 def test_a_stranger_cannot_make_the_gateway_read_a_body(client):
