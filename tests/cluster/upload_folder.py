@@ -1,4 +1,4 @@
-"""Put a folder's files below an S3 prefix, those only that are not there in the same size; needs obstore and the AWS_* variables.
+"""Put a folder's files below an S3 prefix, those only that are not there yet; needs obstore and the AWS_* variables.
 
 Usage: upload_folder.py FOLDER BUCKET PREFIX. Run by cluster.py with the Python of the cache's virtual environment.
 """

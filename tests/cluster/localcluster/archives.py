@@ -1,4 +1,4 @@
-"""OCI image archives written by hand: a static program as an image, and any image without the layers that are there already."""
+"""OCI image archives: a static program as an image, and any image without the layers that are there already."""
 
 import io
 import json
@@ -61,7 +61,7 @@ def write_archive(sink: IO[bytes], names: tuple[str, ...], manifest: bytes, blob
 
 
 def program_image(program: Path, settings: dict[str, Any]) -> tuple[bytes, dict[str, Path | bytes]]:
-    """An image of one static program at `/NAME`: (manifest, blobs); `settings` is the image configuration's `config`."""
+    """An image of one static program at `/NAME`: (manifest, blobs); `settings` is its configuration's `config`."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive:
         add_bytes(archive, program.name, program.read_bytes(), 0o755)

@@ -48,11 +48,13 @@ def files(root: Path, source: str) -> Iterator[Path]:
         elif path.is_file():
             yield path
         else:
-            raise ClusterError(f"a Dockerfile copies {source}, which is not there", f"create {source}, or drop that COPY")
+            raise ClusterError(
+                f"a Dockerfile copies {source}, which is not there", f"create {source}, or drop that COPY"
+            )
 
 
 def content_tag(root: Path, image: Image, parent_tags: Mapping[str, str]) -> str:
-    """A tag of 12 hex digits that changes with the Dockerfile, the copied files and the parents, and with nothing else."""
+    """A tag of 12 hex digits that changes with the Dockerfile, the copied files and the parents, and nothing else."""
     dockerfile = root / image.dockerfile
     if not dockerfile.is_file():
         raise ClusterError(f"{image.dockerfile} of image {image.name} is not there", "check out the whole repository")

@@ -27,7 +27,7 @@ from localcluster.shell import ClusterError, say, step, tail
 
 @contextmanager
 def locked(paths: Paths) -> Iterator[None]:
-    """One command at a time changes the cluster; a second one waits and says so. The kernel frees the lock if we die."""
+    """One command at a time changes the cluster; a second one waits and says so. The lock dies with its process."""
     paths.cache.mkdir(parents=True, exist_ok=True)
     with (paths.cache / "lock").open("w") as handle:
         try:
@@ -91,7 +91,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     commands.add_parser("up", help="bring the cluster up from whatever is found, images and operator included")
     ending = commands.add_parser("down", help="remove everything it made on this machine but tools and images")
     ending.add_argument("--purge", action="store_true", help="remove tools and images too")
-    commands.add_parser("env", help="print shell exports: eval \"$(... env)\"")
+    commands.add_parser("env", help='print shell exports: eval "$(... env)"')
     commands.add_parser("status", help="show processes and node")
     logs = commands.add_parser("logs", help="print the end of a log")
     logs.add_argument("name", nargs="?")
@@ -123,7 +123,9 @@ def main(arguments: list[str]) -> int:
     paths = Paths(settings.default_cache())
     try:
         if len(str(paths.cache)) > settings.LONGEST_CACHE_PATH:
-            raise ClusterError(f"the path {paths.cache} is too long for sockets", "set BANKTUNER_CACHE to a shorter one")
+            raise ClusterError(
+                f"the path {paths.cache} is too long for sockets", "set BANKTUNER_CACHE to a shorter one"
+            )
         return dispatch(paths, options)
     except ClusterError as error:
         if error.log:

@@ -1,4 +1,4 @@
-"""What the node changes on the machine: one interface, one route, two rule chains, cgroups and sysctls; and their removal."""
+"""What the node changes on the machine: an interface, a route, rule chains, cgroups, sysctls; and their removal."""
 
 import json
 import os
@@ -15,8 +15,13 @@ PUBLIC_PORTS = f"{settings.API_PORT},{settings.KUBELET_PORT},{settings.S3_PORT}"
 OUR_CHAINS = ("BANKTUNER-FORWARD", "BANKTUNER-INPUT")
 FOREIGN_PREFIXES = ("KUBE-", "BANKTUNER-")
 TABLES = ("filter", "nat", "mangle")
-SYSCTLS = ("net.ipv4.ip_forward", "net.ipv4.conf.all.route_localnet", "vm.overcommit_memory", "kernel.panic",
-           "kernel.panic_on_oops")  # the last three are the kubelet's
+SYSCTLS = (
+    "net.ipv4.ip_forward",
+    "net.ipv4.conf.all.route_localnet",
+    "vm.overcommit_memory",
+    "kernel.panic",
+    "kernel.panic_on_oops",
+)  # the last three are the kubelet's
 CGROUPS = Path("/sys/fs/cgroup")
 
 
@@ -44,7 +49,7 @@ def remember_sysctls(paths: Paths) -> None:
 
 
 def make_interface() -> None:
-    """A bridge without ports carries the node's address, and the service range: no packet for it ever leaves the machine."""
+    """A bridge without ports carries the node's address and the service range: no packet for it leaves the machine."""
     name = settings.NODE_INTERFACE
     if not Path(f"/sys/class/net/{name}").exists():
         run(("ip", "link", "add", name, "type", "bridge"), remedy=REMEDY)
@@ -54,7 +59,7 @@ def make_interface() -> None:
 
 
 def make_rules() -> None:
-    """Pods reach nothing outside the machine; nobody outside reaches the API server, the kubelet or the object store."""
+    """Pods reach nothing outside the machine; nobody outside reaches API server, kubelet or object store."""
     pods = settings.POD_RANGE
     outward = ("-s", pods, "!", "-d", pods, "-j", "REJECT")
     inward = ("-p", "tcp", "-m", "multiport", "--dports", PUBLIC_PORTS, "!", "-s", pods, "-j", "REJECT")
@@ -157,14 +162,14 @@ def remove_rules() -> None:
 
 
 def removal_script(table: str, saved: list[str]) -> str:
-    """An `iptables-restore --noflush` script that removes our chains from a table saved by `iptables-save`; "" if none."""
+    """An `iptables-restore --noflush` script that removes our chains from a table as saved; "" if there are none."""
     chains = [line[1:].split()[0] for line in saved if line.startswith(tuple(f":{p}" for p in FOREIGN_PREFIXES))]
     if not chains:
         return ""
     jumps = []
     for line in saved:
         words = line.split()
-        if line.startswith("-A") and words[1] not in chains and words[-1] and target(words) in chains:
+        if line.startswith("-A") and words[1] not in chains and target(words) in chains:
             jumps.append(line.replace("-A", "-D", 1))
     flushes = [f":{chain} - [0:0]" for chain in chains]
     removals = [f"-X {chain}" for chain in chains]

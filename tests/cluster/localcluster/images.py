@@ -1,4 +1,4 @@
-"""Building images with buildah and handing them to containerd: no archive on disk, no layer stored or unpacked twice."""
+"""Building images with buildah and handing them to containerd: no archive on disk, no layer unpacked twice."""
 
 import json
 import os
@@ -133,7 +133,7 @@ def ignore_file(paths: Paths) -> Path:
 
 
 def hand_over(paths: Paths, name: str, tag: str) -> None:
-    """Give containerd an image of buildah's storage: only layers it lacks are written out, uncompressed, for a moment."""
+    """Give containerd an image of buildah's storage: only layers it lacks are written out, uncompressed."""
     layout = paths.cache / "tmp" / f"layout-{name}"
     shutil.rmtree(layout, ignore_errors=True)
     held = runtime.contents(paths)

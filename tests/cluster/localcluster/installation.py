@@ -1,4 +1,4 @@
-"""What our suites expect inside a cluster: the jobs' namespace with its object-store Secret, and the operator by Helm."""
+"""What our suites expect inside a cluster: the jobs' namespace with its Secret, and the operator by Helm."""
 
 import json
 from collections.abc import Mapping
@@ -38,14 +38,16 @@ def prerequisites(endpoint: str, region: str, access_key: str, secret_key: str) 
 
 
 def install_operator(paths: Paths, kubeconfig: Mapping[str, str], value_files: tuple[Path, ...]) -> None:
-    """Install or upgrade the operator and wait for it; `kubeconfig` holds KUBECONFIG where it is not the person's own."""
+    """Install or upgrade the operator and wait for it; `kubeconfig` holds KUBECONFIG if it is not the person's own."""
     namespace, release = settings.SYSTEM_NAMESPACE, settings.RELEASE
     log = paths.logs / "helm.log"
     forget_interrupted(paths, kubeconfig)
     files = [option for path in value_files for option in ("-f", str(path))]
     target = (release, str(REPOSITORY / "charts" / "banktuner"), "--namespace", namespace, "--create-namespace")
     command = (tools.program(paths, "helm"), "upgrade", "--install", *target, *files, "--wait", "--timeout", "3m")
-    remedy = f"`kubectl -n {namespace} describe pods` and `kubectl -n {namespace} logs -l app.kubernetes.io/name=banktuner`"
+    remedy = (
+        f"`kubectl -n {namespace} describe pods` and `kubectl -n {namespace} logs -l app.kubernetes.io/name=banktuner`"
+    )
     run(command, env=kubeconfig, log=log, remedy=f"look at {remedy}")
 
 

@@ -3,7 +3,18 @@
 import shutil
 import time
 
-from localcluster import certificates, configuration, daemons, host, kubectl, objectstore, processes, runtime, settings, tools
+from localcluster import (
+    certificates,
+    configuration,
+    daemons,
+    host,
+    kubectl,
+    objectstore,
+    processes,
+    runtime,
+    settings,
+    tools,
+)
 from localcluster.configuration import PAUSE_IMAGE
 from localcluster.settings import Paths
 from localcluster.shell import ClusterError, run, say, step, wait_until
@@ -100,7 +111,7 @@ def start_dns(paths: Paths) -> None:
 
 
 def down(paths: Paths) -> None:
-    """Remove every process, container, mount, interface, rule and cgroup, and the cluster's data; images and tools stay."""
+    """Remove every process, container, mount, interface, rule and cgroup, and the data; images and tools stay."""
     with step("end node daemons and pods"):
         for name in ("kubelet", "kube-proxy", "kube-scheduler", "kube-controller-manager"):
             processes.stop(paths, name)
@@ -139,6 +150,10 @@ def status(paths: Paths) -> bool:
         complete = complete and found is not None
         say(f"{name:26}{'pid ' + str(found[0]) if found else 'not running'}")
     if complete:
-        say(run((tools.program(paths, "kubectl"), f"--kubeconfig={paths.kubeconfig}", "get", "nodes,pods", "-A"),
-                remedy=SEE_LOG).rstrip())
+        say(
+            run(
+                (tools.program(paths, "kubectl"), f"--kubeconfig={paths.kubeconfig}", "get", "nodes,pods", "-A"),
+                remedy=SEE_LOG,
+            ).rstrip()
+        )
     return complete

@@ -1,4 +1,4 @@
-"""Daemons without an init system: started in sessions of their own, found again by pid and start time, stopped for good."""
+"""Daemons without an init system: each in a session of its own, found again by pid and start time."""
 
 import json
 import os
@@ -33,7 +33,7 @@ class Daemon:
 
 
 def start_time(pid: int) -> str | None:
-    """The kernel's start time of a living process (a zombie counts as dead), to tell it from a later one with its pid."""
+    """The kernel's start time of a living process, to tell it from a later one with its pid; None for a zombie."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

@@ -30,13 +30,11 @@ def contents(paths: Paths) -> set[str]:
     return set(run(ctr(paths, "content", "list", "--quiet"), remedy=REMEDY).split())
 
 
-def import_image(
-    paths: Paths, names: tuple[str, ...], manifest: bytes, blobs: dict[str, Path | bytes]
-) -> None:
+def import_image(paths: Paths, names: tuple[str, ...], manifest: bytes, blobs: dict[str, Path | bytes]) -> None:
     """Stream an image into containerd and unpack it; layers it already holds are neither sent nor unpacked again."""
     command = ctr(paths, "images", "import", "-")
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    assert process.stdin and process.stdout  # noqa: S101
+    assert process.stdin and process.stdout
     try:
         archives.write_archive(process.stdin, names, manifest, blobs)
         process.stdin.close()

@@ -22,7 +22,7 @@ class ClusterError(Exception):
 
 def say(text: str) -> None:
     """Tell the person at the terminal; standard error, so that `env` stays usable in `eval`."""
-    print(text, file=sys.stderr, flush=True)  # noqa: T201
+    print(text, file=sys.stderr, flush=True)
 
 
 @contextmanager

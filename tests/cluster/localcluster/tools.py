@@ -132,7 +132,9 @@ def ensure_packages(paths: Paths) -> None:
 
 def require_root() -> None:
     if os.geteuid() != 0:
-        raise ClusterError("the local cluster needs root", "run `sudo -E make up`, or use CLUSTER=kind or CLUSTER=current")
+        raise ClusterError(
+            "the local cluster needs root", "run `sudo -E make up`, or use CLUSTER=kind or CLUSTER=current"
+        )
 
 
 def program(paths: Paths, name: str) -> str:

@@ -1,0 +1,174 @@
+"""The local cluster's pure parts: which images changed, what its rules leave behind, what the shell is told."""
+
+import io
+import json
+import shlex
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "cluster"))
+
+from localcluster import archives, catalog, dockerfiles, environment, host, installation, objectstore  # noqa: E402
+from localcluster.catalog import Image  # noqa: E402
+from localcluster.settings import Paths  # noqa: E402
+from localcluster.shell import ClusterError  # noqa: E402
+
+DOCKERFILE = """\
+ARG BASE=debian
+FROM ${BASE} AS shared
+COPY requirements/shared.txt /tmp/
+FROM shared AS first
+COPY --chown=1:1 app/first \\
+     app/common /opt/
+FROM debian AS second
+COPY --from=first /opt /opt
+ADD app/second /opt
+FROM debian AS other
+COPY app/other /opt
+"""
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    (tmp_path / "Dockerfile").write_text(DOCKERFILE)
+    for name in ("requirements/shared.txt", "app/first/a.py", "app/common/b.py", "app/second/c.py", "app/other/d.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    return tmp_path
+
+
+def tag(root: Path, target: str, parent: str = "1") -> str:
+    return catalog.content_tag(root, Image(target, "Dockerfile", target, {"BASE": "base"}), {"base": parent})
+
+
+def test_a_target_is_made_of_its_own_chain_of_stages_only() -> None:
+    assert dockerfiles.context_sources(DOCKERFILE, "first") == ["app/common", "app/first", "requirements/shared.txt"]
+    assert "app/second" in dockerfiles.context_sources(DOCKERFILE, "second")
+    assert "app/first" in dockerfiles.context_sources(DOCKERFILE, "second")
+    assert dockerfiles.context_sources(DOCKERFILE, None) == ["app/other"]
+
+
+def test_an_unknown_target_is_refused() -> None:
+    with pytest.raises(KeyError):
+        dockerfiles.context_sources(DOCKERFILE, "absent")
+
+
+def test_a_changed_file_changes_the_images_that_copy_it_and_no_other(repository: Path) -> None:
+    before = {target: tag(repository, target) for target in ("first", "second", "other")}
+    (repository / "app/first/a.py").write_text("changed")
+    after = {target: tag(repository, target) for target in ("first", "second", "other")}
+    assert {target for target in before if before[target] != after[target]} == {"first", "second"}
+
+
+def test_a_renamed_file_and_a_changed_parent_change_the_tag(repository: Path) -> None:
+    before = tag(repository, "other")
+    assert tag(repository, "other", parent="2") != before
+    (repository / "app/other/d.py").rename(repository / "app/other/e.py")
+    assert tag(repository, "other") != before
+
+
+def test_what_python_leaves_behind_changes_no_image(repository: Path) -> None:
+    before = tag(repository, "other")
+    cached = repository / "app/other/__pycache__/d.cpython-311.pyc"
+    cached.parent.mkdir()
+    cached.write_bytes(b"bytecode")
+    assert tag(repository, "other") == before
+
+
+def test_a_missing_source_is_named_with_a_remedy(repository: Path) -> None:
+    (repository / "app/other/d.py").unlink()
+    (repository / "app/other").rmdir()
+    with pytest.raises(ClusterError, match="app/other") as refused:
+        tag(repository, "other")
+    assert refused.value.remedy
+
+
+def test_parents_come_before_the_images_built_from_them() -> None:
+    known = {"base"}
+    for image in catalog.IMAGES:
+        assert set(image.parents.values()) <= known
+        known.add(image.name)
+
+
+def test_every_image_of_the_chart_is_named_by_its_content() -> None:
+    references = {image.name: catalog.reference(image.name, "0" * 12) for image in catalog.IMAGES if image.imported}
+    values = json.loads(installation.image_values(references))["images"]
+    assert values["vllm"] == "docker.io/banktuner/vllm-cpu:000000000000"
+    assert set(values.values()) == set(references.values())
+
+
+def test_exports_survive_a_shell(tmp_path: Path) -> None:
+    wild = {"A": "plain", "B": "two words; $HOME `id` 'quoted'", "C": ""}
+    script = environment.render(wild) + "".join(f'printf "%s\\0" "${name}"\n' for name in wild)
+    printed = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True).stdout
+    assert printed.split("\0")[:-1] == list(wild.values())
+
+
+def test_exports_put_our_programs_first_and_once(tmp_path: Path) -> None:
+    paths = Paths(tmp_path)
+    once = environment.exports(paths, "/usr/bin:/bin")
+    twice = environment.exports(paths, once["PATH"])
+    assert once["PATH"] == twice["PATH"] == f"{tmp_path}/bin:/usr/bin:/bin"
+    assert once["AWS_ENDPOINT_URL"] == objectstore.ENDPOINT
+    assert once["AWS_SECRET_ACCESS_KEY"] == twice["AWS_SECRET_ACCESS_KEY"] != ""
+    assert shlex.split(environment.render(once))[0] == "export"
+
+
+SAVED = """\
+*filter
+:INPUT ACCEPT [0:0]
+:KUBE-SERVICES - [0:0]
+:BANKTUNER-INPUT - [0:0]
+:DOCKER - [0:0]
+-A INPUT -j BANKTUNER-INPUT
+-A INPUT -m comment --comment "kubernetes service portals" -j KUBE-SERVICES
+-A INPUT -p tcp -m comment --comment "mentions KUBE-SERVICES" -j DOCKER
+-A BANKTUNER-INPUT -i lo -j RETURN
+-A KUBE-SERVICES -j REJECT
+COMMIT
+""".splitlines()
+
+
+def test_only_our_chains_and_the_jumps_to_them_are_removed() -> None:
+    script = host.removal_script("filter", SAVED).splitlines()
+    assert [line for line in script if line.startswith("-D")] == [
+        "-D INPUT -j BANKTUNER-INPUT",
+        '-D INPUT -m comment --comment "kubernetes service portals" -j KUBE-SERVICES',
+    ]
+    assert [line for line in script if line.startswith("-X")] == ["-X KUBE-SERVICES", "-X BANKTUNER-INPUT"]
+    assert script[0] == "*filter" and script[-1] == "COMMIT"
+    assert not any("DOCKER" in line for line in script)
+
+
+def test_a_table_without_our_chains_is_left_alone() -> None:
+    assert host.removal_script("nat", ["*nat", ":PREROUTING ACCEPT [0:0]", "COMMIT"]) == ""
+
+
+def test_an_archive_holds_the_image_and_only_the_blobs_it_is_given(tmp_path: Path) -> None:
+    program = tmp_path / "pause"
+    program.write_bytes(b"\x7fELF")
+    manifest, blobs = archives.program_image(program, {"User": "65535"})
+    layer = json.loads(manifest)["layers"][0]["digest"]
+    lent = {digest: content for digest, content in blobs.items() if digest != layer}
+    sink = io.BytesIO()
+    archives.write_archive(sink, ("docker.io/banktuner/pause:dev",), manifest, lent)
+    sink.seek(0)
+    with tarfile.open(fileobj=sink) as archive:
+        names = archive.getnames()
+        index = json.load(archive.extractfile("index.json"))  # type: ignore[arg-type]
+    assert archives.blob_name(layer) not in names
+    assert archives.blob_name(index["manifests"][0]["digest"]) in names
+    assert index["manifests"][0]["annotations"]["io.containerd.image.name"] == "docker.io/banktuner/pause:dev"
+
+
+def test_the_same_program_gives_the_same_image(tmp_path: Path) -> None:
+    program = tmp_path / "pause"
+    program.write_bytes(b"\x7fELF")
+    first = archives.program_image(program, {})[0]
+    program.touch()
+    assert archives.program_image(program, {})[0] == first
