@@ -1,0 +1,71 @@
+"""Entry point of the trainer container: runs one attempt and leaves exit code and termination message."""
+
+import logging
+import os
+import signal
+import sys
+import warnings
+from typing import NoReturn
+
+from banktuner_api.exit_codes import ExitCode
+from banktuner_api.handshake import Failure, Result, termination_message
+from banktuner_trainer.environment import cpu_limit, limit_threads
+from banktuner_trainer.errors import Interrupted, classify
+from banktuner_trainer.publishing import committed
+from banktuner_trainer.settings import Paths, paths_from, read_run_config
+
+logger = logging.getLogger("banktuner_trainer")
+
+
+def main() -> int:
+    """Run the attempt of this pod. Returns the exit code."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", stream=sys.stdout)
+    logger.setLevel(logging.INFO)
+    paths = paths_from()
+    try:
+        result = _result(paths)
+    except (Exception, Interrupted) as error:
+        ending = classify(error)
+        if ending.code is ExitCode.INTERNAL:
+            logger.exception("unexpected error")
+        logger.error("%s: %s", ending.reason, ending.message)
+        _leave_message(paths, ending.failure())
+        return ending.code
+    _leave_message(paths, result)
+    logger.info("committed: %s", result.artifact.uri)
+    return ExitCode.OK
+
+
+def _result(paths: Paths) -> Result:
+    done = committed(paths.control)
+    if done is not None:
+        logger.info("this attempt is committed already")
+        return done
+    run = read_run_config(paths)
+    limit_threads(cpu_limit())
+    warnings.filterwarnings("ignore")
+    # torch takes seconds to import, and an attempt that is committed does not need it.
+    from banktuner_trainer.attempt import run_attempt
+
+    return run_attempt(run, paths)
+
+
+def _interrupt(*_: object) -> NoReturn:
+    """A second signal must not break the leave-taking."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise Interrupted
+
+
+def _leave_message(paths: Paths, content: Result | Failure) -> None:
+    try:
+        paths.termination_log.write_text(termination_message(content), encoding="utf-8")
+    except OSError as error:
+        logger.error("cannot write %s: %s", paths.termination_log, error.strerror)
+
+
+if __name__ == "__main__":
+    code = main()
+    logging.shutdown()
+    # Nothing is left to save, and taking torch apart piece by piece can take seconds.
+    os._exit(code)

@@ -1,0 +1,80 @@
+"""One attempt from start to commit: train, evaluate, export, hand over. Imported late: it brings torch."""
+
+import logging
+
+import datasets
+import torch
+import transformers
+
+from banktuner_api.agent import AgentClient
+from banktuner_api.common import Metric
+from banktuner_api.finetunejob import Method, Phase
+from banktuner_api.handshake import ArtifactRequest, Result
+from banktuner_api.names import CA_KEY
+from banktuner_api.run_config import RunConfig
+from banktuner_trainer import VERSION, publishing
+from banktuner_trainer.device import choose_device
+from banktuner_trainer.environment import resources_used
+from banktuner_trainer.export.folder import export
+from banktuner_trainer.methods import METHODS
+from banktuner_trainer.reporting import Clock, Reporter, Send, metric
+from banktuner_trainer.settings import Paths
+from banktuner_trainer.tasks import TASKS
+from banktuner_trainer.tasks.base import Context, Outcome
+
+logger = logging.getLogger(__name__)
+
+
+def run_attempt(run: RunConfig, paths: Paths) -> Result:
+    """Train and have the artifact committed. Raises TrainerError, or what the libraries raise."""
+    _quiet_libraries()
+    clock = Clock()
+    device = choose_device(run.training.precision, run.gpus)
+    logger.info("%s %s on %s, %d threads", run.task, run.method, _device_name(device.cuda), torch.get_num_threads())
+    staged = publishing.read_staged(paths.control)
+    with Reporter(_sender(run, paths), run.job.attempt) as reporter:
+        reporter.phase(Phase.RUNNING, 0, "reading model and data")
+        outcome = TASKS[run.task](Context(run, staged, paths, device, reporter))
+        reporter.phase(Phase.PUBLISHING, 95, "writing the artifact")
+        base = run.model.uri if run.model and METHODS[run.method].frozen_base else None
+        template_digest = export(outcome.model, outcome.tokenizer, paths.output, base)
+        used = resources_used(clock.seconds(), run.gpus, device.synchronised_peak_bytes())
+        peak = metric("peak_memory_bytes", used.peak_memory_bytes)
+        request = ArtifactRequest(
+            task=run.task,
+            method=run.method,
+            rank=_rank(run),
+            served_as=outcome.served_as,
+            chat_template_digest=template_digest,
+            metrics=_metrics(outcome, peak),
+            resources_used=used,
+            trainer_version=VERSION,
+        )
+        reporter.phase(Phase.PUBLISHING, 97, "waiting for the commit")
+        return publishing.publish(paths.control, request)
+
+
+def _metrics(outcome: Outcome, peak: Metric) -> list[Metric]:
+    metrics = [*outcome.metrics, peak]
+    logger.info("result: %s", " ".join(f"{one.name}={one.value}" for one in metrics))
+    return metrics
+
+
+def _rank(run: RunConfig) -> int | None:
+    return run.lora.rank if run.lora and run.method in (Method.LORA, Method.QLORA) else None
+
+
+def _sender(run: RunConfig, paths: Paths) -> Send:
+    client = AgentClient(run.agent_url, paths.token, paths.config / CA_KEY)
+    return lambda report: client.report(run.job.namespace, run.job.name, report)
+
+
+def _device_name(cuda: bool) -> str:
+    return str(torch.cuda.get_device_name()) if cuda else "CPU"
+
+
+def _quiet_libraries() -> None:
+    """The log is ours: one plain line a step, no bars."""
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    datasets.disable_progress_bars()

@@ -1,0 +1,1 @@
+"""From a staged data file to rows of one of three kinds: conversations, documents, labelled texts."""

@@ -1,0 +1,65 @@
+"""What this process may use and has used: CPU limit, threads, device, peak memory and CPU time."""
+
+import math
+import os
+import resource
+from pathlib import Path
+
+from banktuner_api.finetunejob import ResourcesUsed
+
+CGROUP = Path("/sys/fs/cgroup")
+
+
+def cpu_limit(cgroup: Path = CGROUP) -> int:
+    """Whole CPUs that the container may use, at least 1: the smaller of the cgroup's quota and the affinity mask."""
+    affinity = len(os.sched_getaffinity(0))
+    quota = _quota_v2(cgroup) or _quota_v1(cgroup)
+    return max(1, min(affinity, math.ceil(quota))) if quota else affinity
+
+
+def _quota_v2(cgroup: Path) -> float | None:
+    text = _read(cgroup / "cpu.max")
+    if text is None or text.startswith("max"):
+        return None
+    quota, period = text.split()
+    return int(quota) / int(period)
+
+
+def _quota_v1(cgroup: Path) -> float | None:
+    quota, period = (_read(cgroup / "cpu" / f"cpu.cfs_{name}_us") for name in ("quota", "period"))
+    if quota is None or period is None or int(quota) <= 0:
+        return None
+    return int(quota) / int(period)
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except OSError:
+        return None
+
+
+def limit_threads(cpus: int) -> None:
+    """Tell the numeric libraries how many threads to start; to be called before they are imported.
+
+    More threads than CPUs would be throttled by the kernel's quota and wait for each other at every barrier;
+    for the same reason threads sleep while they wait instead of spinning.
+    """
+    os.environ["OMP_NUM_THREADS"] = str(cpus)
+    os.environ["MKL_NUM_THREADS"] = str(cpus)
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true" if cpus > 1 else "false")
+    os.environ.setdefault("RAYON_NUM_THREADS", str(cpus))
+
+
+def resources_used(seconds: float, gpus: int, gpu_peak_bytes: int = 0) -> ResourcesUsed:
+    """Use of this process since it started; `seconds` is the wall-clock time that GPUs were held.
+
+    Peak memory is that of the GPU where there is one, else the largest resident set.
+    """
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return ResourcesUsed(
+        gpu_seconds=round(seconds * gpus),
+        cpu_seconds=round(usage.ru_utime + usage.ru_stime),
+        peak_memory_bytes=gpu_peak_bytes or usage.ru_maxrss * 1024,
+    )

@@ -1,0 +1,1 @@
+"""The artifact's files: what every engine can read, and nothing else."""

@@ -1,0 +1,54 @@
+"""The trainer's half of the handshake with `publish`: ask for the commit, wait for the answer."""
+
+import time
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from banktuner_api.exit_codes import ExitCode
+from banktuner_api.handshake import (
+    ARTIFACT,
+    COMMITTED,
+    PUBLISH_FAILURE,
+    STAGED,
+    ArtifactRequest,
+    Failure,
+    Result,
+    Staged,
+    write_control,
+)
+from banktuner_trainer.errors import TrainerError
+
+POLL_SECONDS = 0.2
+
+
+def read_staged(control: Path) -> Staged:
+    """What `stage` brought. Raises TrainerError when it did not run."""
+    try:
+        return Staged.model_validate_json((control / STAGED).read_bytes())
+    except (OSError, ValidationError) as error:
+        message = f"{STAGED} is missing or not readable: the stage container did not finish"
+        raise TrainerError(ExitCode.INTERNAL, "NotStaged", message) from error
+
+
+def committed(control: Path) -> Result | None:
+    """The commit's result, where `publish` or `stage` has left one."""
+    path = control / COMMITTED
+    return Result.model_validate_json(path.read_bytes()) if path.exists() else None
+
+
+def publish(control: Path, request: ArtifactRequest) -> Result:
+    """Ask for the commit and wait for it, however long the object store is away.
+
+    Raises TrainerError with the reason that `publish` gave.
+    """
+    write_control(control, ARTIFACT, request)
+    while True:
+        result = committed(control)
+        if result is not None:
+            return result
+        refused = control / PUBLISH_FAILURE
+        if refused.exists():
+            failure = Failure.model_validate_json(refused.read_bytes())
+            raise TrainerError(ExitCode.INTERNAL, failure.reason, failure.message, failure.field)
+        time.sleep(POLL_SECONDS)

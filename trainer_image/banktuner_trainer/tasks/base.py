@@ -1,0 +1,68 @@
+"""What a task is given, what it leaves, and the numbers that all tasks tell of their training."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from banktuner_api.common import Metric
+from banktuner_api.finetunejob import ServedAs
+from banktuner_api.handshake import Staged
+from banktuner_api.run_config import RunConfig
+from banktuner_trainer.callbacks import diverged
+from banktuner_trainer.device import Device
+from banktuner_trainer.reporting import Reporter, metric
+from banktuner_trainer.settings import Paths
+
+
+@dataclass(frozen=True)
+class Context:
+    """One attempt."""
+
+    run: RunConfig
+    staged: Staged
+    paths: Paths
+    device: Device
+    reporter: Reporter
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A trained model (a PeftModel for adapters) with its tokenizer, and what was measured."""
+
+    model: Any
+    tokenizer: Any
+    served_as: ServedAs
+    metrics: list[Metric]
+
+
+def parameter_counts(model: Any) -> tuple[int, int]:
+    """(trained, all) weights; weights held in four bits count as what they stand for."""
+    trained = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
+    return trained, sum(_numel(weight) for weight in model.parameters())
+
+
+def _numel(weight: Any) -> int:
+    """bitsandbytes packs two four-bit weights into a byte and remembers the true shape."""
+    state = getattr(weight, "quant_state", None)
+    return int(state.shape.numel()) if state is not None else int(weight.numel())
+
+
+def trained_in_float32(model: Any) -> None:
+    """Keep what is trained in float32: small steps would be lost in half precision."""
+    for weight in model.parameters():
+        if weight.requires_grad and weight.dtype != torch.float32:
+            weight.data = weight.data.float()
+
+
+def training_metrics(model: Any, summary: dict[str, Any]) -> list[Metric]:
+    """train_loss, seconds and sizes, from the loop's own summary. Raises TrainerError when the weights diverged."""
+    trained, total = parameter_counts(model)
+    if not all(bool(torch.isfinite(weight).all()) for weight in model.parameters() if weight.requires_grad):
+        raise diverged("a trained weight is not a number")
+    return [
+        metric("train_loss", summary["train_loss"]),
+        metric("train_runtime_seconds", summary["train_runtime"]),
+        metric("trainable_parameters", trained),
+        metric("trainable_ratio", trained / total),
+    ]

@@ -1,0 +1,80 @@
+"""Training a language model on encoded rows; Instruction and Pretraining share it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from datasets import Dataset
+from transformers import PrinterCallback
+from trl import SFTConfig, SFTTrainer
+
+from banktuner_api.common import Metric
+from banktuner_api.finetunejob import Phase
+from banktuner_trainer.callbacks import TRAINING_SHARE, LossWatchdog, Progress
+from banktuner_trainer.data.encode import Encoded
+from banktuner_trainer.errors import invalid_data
+from banktuner_trainer.evaluate.perplexity import Perplexity, measure
+from banktuner_trainer.loop import arguments, plan_steps
+from banktuner_trainer.reporting import metric
+from banktuner_trainer.tasks.base import Context, trained_in_float32, training_metrics
+
+
+def fit(
+    context: Context, model: Any, tokenizer: Any, train: Sequence[Encoded], test: Sequence[Encoded]
+) -> list[Metric]:
+    """Train `model` in place and tell what was measured. `test` may be empty. Raises TrainerError."""
+    if not train:
+        raise invalid_data("no row has an answer within spec.training.maxLength tokens", "spec.training.maxLength")
+    trainer = _trainer(context, model, tokenizer, train)
+    before = _evaluate(context, trainer, test, progress=0)
+    context.reporter.phase(Phase.RUNNING, 0, f"{len(train)} rows")
+    summary = trainer.train().metrics
+    after = _evaluate(context, trainer, test, progress=TRAINING_SHARE)
+    metrics = training_metrics(model, summary)
+    if before is not None and after is not None:
+        metrics.insert(0, metric("perplexity", after.perplexity, before.perplexity))
+        metrics.insert(1, metric("eval_loss", after.loss, before.loss))
+    return metrics
+
+
+def _evaluate(context: Context, trainer: Any, test: Sequence[Encoded], progress: int) -> Perplexity | None:
+    if not test:
+        return None
+    context.reporter.phase(Phase.EVALUATING, progress, f"{len(test)} rows")
+    return measure(trainer.model, test, trainer.processing_class.pad_token_id)
+
+
+def _trainer(context: Context, model: Any, tokenizer: Any, train: Sequence[Encoded]) -> Any:
+    training = context.run.training
+    plan = plan_steps(training, len(train))
+    config = SFTConfig(
+        **arguments(training, context.device, context.paths.scratch, plan),
+        max_length=training.max_length,
+        packing=training.packing,
+        # The rows are tokenised, labelled and cut already; packing is all that is left to prepare.
+        dataset_kwargs={"skip_prepare_dataset": not training.packing},
+        pad_to_multiple_of=None,
+        completion_only_loss=False,
+        loss_type="nll",
+        trust_remote_code=False,
+    )
+    tokens = sum(len(row.input_ids) for row in train)
+    trainer = SFTTrainer(
+        model=model,
+        args=config,
+        train_dataset=_dataset(train),
+        processing_class=tokenizer,
+        callbacks=[Progress(context.reporter, tokens), LossWatchdog()],
+    )
+    trainer.remove_callback(PrinterCallback)
+    trained_in_float32(trainer.model)
+    return trainer
+
+
+def _dataset(rows: Sequence[Encoded]) -> Any:
+    return Dataset.from_dict(
+        {
+            "input_ids": [row.input_ids for row in rows],
+            "labels": [row.labels for row in rows],
+            "length": [len(row.input_ids) for row in rows],
+        }
+    )

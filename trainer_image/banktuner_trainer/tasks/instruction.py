@@ -1,0 +1,25 @@
+"""Instruction: the model learns to answer; loss on the assistant's words only."""
+
+from banktuner_api.finetunejob import ServedAs
+from banktuner_trainer.data.encode import encode_conversations
+from banktuner_trainer.data.load import load_conversations
+from banktuner_trainer.methods import METHODS
+from banktuner_trainer.models import context_length, ensure_chat_template, load_causal, load_tokenizer
+from banktuner_trainer.tasks.base import Context, Outcome
+from banktuner_trainer.tasks.causal import fit
+
+
+def run(context: Context) -> Outcome:
+    """Tune the staged model. Raises TrainerError."""
+    rows = load_conversations(context.run, context.staged)
+    tokenizer = load_tokenizer(context.paths.model)
+    ensure_chat_template(tokenizer)
+    base = load_causal(context.paths.model, context.run, context.device, len(tokenizer))
+    length = context_length(base, context.run.training.max_length)
+    train = encode_conversations(tokenizer, rows.train, length)
+    test = encode_conversations(tokenizer, rows.test, length)
+    method = METHODS[context.run.method]
+    model = method.wrap(base, context.run, "CAUSAL_LM")
+    metrics = fit(context, model, tokenizer, train, test)
+    served_as = ServedAs.ADAPTER if method.frozen_base else ServedAs.MERGED
+    return Outcome(model, tokenizer, served_as, metrics)

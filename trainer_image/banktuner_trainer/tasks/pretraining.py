@@ -1,0 +1,44 @@
+"""Pretraining: a new model and its tokenizer from the data alone; loss on every token."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from banktuner_api.finetunejob import Architecture, Format, ServedAs
+from banktuner_trainer.data.encode import Encoded, encode_conversations, encode_documents
+from banktuner_trainer.data.forms import Conversation, Document
+from banktuner_trainer.data.load import load_conversations, load_documents
+from banktuner_trainer.models import context_length, ensure_chat_template
+from banktuner_trainer.scratch_model import new_model, train_tokenizer
+from banktuner_trainer.tasks.base import Context, Outcome
+from banktuner_trainer.tasks.causal import fit
+
+
+def run(context: Context) -> Outcome:
+    """Train tokenizer and model from scratch. Raises TrainerError."""
+    run_config = context.run
+    architecture = run_config.architecture or Architecture()
+    texts = run_config.dataset.format is Format.TEXT
+    rows = (load_documents if texts else load_conversations)(run_config, context.staged)
+    tokenizer = train_tokenizer(_texts(rows.train), architecture)
+    ensure_chat_template(tokenizer)
+    model = new_model(architecture, tokenizer, run_config.training.seed)
+    length = context_length(model, run_config.training.max_length)
+    train, test = (_encode(tokenizer, part, length) for part in (rows.train, rows.test))
+    metrics = fit(context, model, tokenizer, train, test)
+    return Outcome(model, tokenizer, ServedAs.MERGED, metrics)
+
+
+def _texts(rows: Sequence[Any]) -> list[str]:
+    """What the tokenizer learns from: the words, without the template around them."""
+    texts: list[str] = []
+    for row in rows:
+        texts.extend([row.text] if isinstance(row, Document) else [message["content"] for message in row.messages])
+    return texts
+
+
+def _encode(tokenizer: Any, rows: Sequence[Any], length: int) -> list[Encoded]:
+    documents = [row for row in rows if isinstance(row, Document)]
+    conversations = [row for row in rows if isinstance(row, Conversation)]
+    return encode_documents(tokenizer, documents, length) + encode_conversations(
+        tokenizer, conversations, length, full_text=True
+    )
