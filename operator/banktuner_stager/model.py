@@ -1,0 +1,82 @@
+"""Stages a base model: looks at the folder first, refuses it or downloads and verifies it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+
+from banktuner_api.common import Digest
+from banktuner_api.manifest import ManifestFile
+from banktuner_api.run_config import ObjectRef
+from banktuner_stager import download, folder
+from banktuner_stager.download import MEGABYTE, Source
+from banktuner_stager.errors import digest_mismatch
+from banktuner_stager.store import Entry, Kind, StoreError
+from banktuner_stager.waiting import Patience
+
+
+def stage_model(
+    ref: ObjectRef, source: Source, destination: Path, patience: Patience, tell: Callable[[str], None]
+) -> Digest:
+    """Download the model folder of `ref` into `destination`; its `tree_digest`.
+
+    Nothing is downloaded before the listing and the configuration are found safe. Raises StagerError.
+    """
+    return patience.run(lambda: _stage(ref, source, destination, tell), source.location.uri, source.field)
+
+
+def _stage(ref: ObjectRef, source: Source, destination: Path, tell: Callable[[str], None]) -> Digest:
+    entries = source.store.list(source.location.key)
+    if not entries:
+        raise StoreError(Kind.NOT_FOUND, "empty")
+    taken = folder.model_files(entries, source.location.uri, source.field)
+    expected = None
+    if ref.digest is not None:
+        expected = download.expected_files(download.fetch_manifest(source, ref.digest))
+        taken = pinned(taken, expected, source)
+    _refuse_remote_code(taken, source)
+    return download.fetch_folder(source, taken, destination, expected, Meter("model", taken, tell))
+
+
+def pinned(entries: Sequence[Entry], expected: Mapping[str, ManifestFile], source: Source) -> list[Entry]:
+    """The manifest's files, which must all be there at their sizes; other files in the folder are left out.
+
+    Raises StagerError (INTEGRITY).
+    """
+    sizes = {entry.path: entry.size for entry in entries}
+    for path, file in expected.items():
+        if sizes.get(path) != file.size_bytes:
+            what = "is missing" if path not in sizes else f"has {sizes[path]} bytes, not {file.size_bytes}"
+            raise digest_mismatch(
+                f"{source.field}: {source.location.uri}/{path} {what}: publish it again", source.field
+            )
+    return [entry for entry in entries if entry.path in expected]
+
+
+def _refuse_remote_code(entries: Sequence[Entry], source: Source) -> None:
+    for entry in entries:
+        if PurePosixPath(entry.path).name in folder.CODE_CONFIGS:
+            folder.check_config_size(entry, source.location.uri, source.field)
+            content = source.store.get(source.key(entry.path))
+            folder.refuse_remote_code(entry.path, content, source.location.uri, source.field)
+
+
+class Meter:
+    """Counts bytes and tells "model 120 of 380 MB" whenever another twentieth has come."""
+
+    def __init__(self, what: str, entries: Sequence[Entry], tell: Callable[[str], None]) -> None:
+        self._what = what
+        self._total = sum(entry.size for entry in entries)
+        self._step = max(self._total // 20, MEGABYTE)
+        self._tell = tell
+        self._done = 0
+        self._told = 0
+        self._say()
+
+    def __call__(self, count: int) -> None:
+        """Another `count` bytes are done."""
+        self._done += count
+        if self._done - self._told >= self._step or self._done == self._total:
+            self._told = self._done
+            self._say()
+
+    def _say(self) -> None:
+        self._tell(f"{self._what} {self._done // MEGABYTE} of {-(-self._total // MEGABYTE)} MB")

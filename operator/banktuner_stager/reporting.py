@@ -1,0 +1,87 @@
+"""Tells the agent API, from a thread of its own: best effort, the newest word only, never in the way of the work."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from banktuner_api.agent import AgentClient, AgentError, Report
+from banktuner_api.finetunejob import Phase
+from banktuner_api.run_config import JobIdentity
+
+LOG = logging.getLogger("banktuner.stager")
+RETRY_SECONDS = 5.0
+"""Pause after a delivery that failed."""
+SPACING_SECONDS = 1.0
+"""Least time between two deliveries."""
+
+_Word = TypeVar("_Word")
+
+
+class NewestWord(Generic[_Word]):
+    """Delivers the newest of what it was told, again until it is delivered, and every `repeat` seconds if set."""
+
+    def __init__(self, deliver: Callable[[_Word], None], repeat: float | None = None) -> None:
+        self._deliver = deliver
+        self._repeat = repeat
+        self._changed = threading.Condition()
+        self._word: _Word | None = None
+        self._pending = False
+        self._failing = False
+        threading.Thread(target=self._run, name="reporting", daemon=True).start()
+
+    def tell(self, word: _Word) -> None:
+        """Replace what is to be delivered; returns at once."""
+        with self._changed:
+            self._word, self._pending = word, True
+            self._changed.notify_all()
+
+    def flush(self, seconds: float) -> None:
+        """Wait until the newest word is delivered, at most `seconds`."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._pending, seconds)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._pending, self._repeat)
+                word = self._word
+            if word is not None:
+                time.sleep(self._send(word))
+
+    def _send(self, word: _Word) -> float:
+        try:
+            self._deliver(word)
+        except AgentError as error:
+            if not self._failing:
+                LOG.warning("the agent API is out of reach: %s", error)
+            self._failing = True
+            return RETRY_SECONDS
+        self._failing = False
+        with self._changed:
+            self._pending = self._word is not word
+            self._changed.notify_all()
+        return SPACING_SECONDS
+
+
+class Progress:
+    """Reports of one container of a training pod: its phase, and a reason where it waits for something."""
+
+    def __init__(self, client: AgentClient, job: JobIdentity, phase: Phase) -> None:
+        self._job = job
+        self._phase = phase
+        self._told = ("", "")
+        self._words: NewestWord[Report] = NewestWord(lambda word: client.report(job.namespace, job.name, word))
+
+    def tell(self, reason: str, message: str) -> None:
+        """What is going on; the same twice in a row is sent and logged once."""
+        if self._told == (reason, message):
+            return
+        self._told = (reason, message)
+        LOG.info("%s", f"{reason}: {message}" if reason else message)
+        self._words.tell(Report(attempt=self._job.attempt, phase=self._phase, reason=reason, message=message[:1024]))
+
+    def flush(self) -> None:
+        """Give the last word two seconds to be delivered."""
+        self._words.flush(2.0)
