@@ -8,7 +8,7 @@ from bankdata import questions
 from bankdata.intent import Row
 from bankdata.out_of_scope import FAMILIES
 from bankdata.sampler import Sampler
-from bankdata.topics import INTENTS
+from bankdata.topics import HOUSE_INTENTS, INTENTS, OTHER_INTENTS
 
 
 def build(seed: int) -> dict[str, list[Row]]:
@@ -16,11 +16,11 @@ def build(seed: int) -> dict[str, list[Row]]:
     sampler = Sampler(seed, reserved=[*questions.ANSWERED, *questions.REFUSED])
     return {
         "banking-test": sampler.sample(INTENTS, 500, held_out=True),
-        "house-test": questions.house_rows() + sampler.sample(INTENTS, 95, held_out=True, house=True),
+        "house-test": questions.house_rows() + sampler.sample(HOUSE_INTENTS, 95, held_out=True, house=True),
         "out-of-scope-test": questions.refused_rows() + sampler.sample(FAMILIES, 95, held_out=True),
         "banking-train": sampler.sample(INTENTS, 10_200),
-        "house-train": sampler.sample(INTENTS, 1_900, house=True),
-        "out-of-scope-train": sampler.sample(FAMILIES, 1_200),
+        "house-train": sampler.sample(HOUSE_INTENTS, 1_500, house=True) + sampler.sample(OTHER_INTENTS, 360),
+        "out-of-scope-train": sampler.sample(FAMILIES, 800),
     }
 
 

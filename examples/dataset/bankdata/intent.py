@@ -15,7 +15,7 @@ class Intent:
     Templates hold `{slot}` (a name of `slots.SLOTS`) and, in questions, `(a|b)` alternatives.
     Phrasings in `held_out` appear in test files only, so that a test measures generalisation.
     Where `context` is given it becomes the row's `input`, and the answer uses its slots.
-    `house` is the same answer in the words of Harbor Bank; it contains each substring in `facts`.
+    `house` is the answer of Harbor Bank where it has a rule of its own; it contains each substring in `facts`.
     """
 
     name: str
@@ -23,9 +23,9 @@ class Intent:
     questions: tuple[str, ...]
     held_out: tuple[str, ...]
     answer: str
-    house: str
-    facts: tuple[str, ...]
     context: str = ""
+    house: str = ""
+    facts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ TOPIC = "out of scope"
 
 
 def _family(name: str, questions: tuple[str, ...], held_out: tuple[str, ...]) -> Intent:
-    return Intent(name, TOPIC, questions, held_out, answer=REFUSAL, house=REFUSAL, facts=(REFUSAL,))
+    return Intent(name, TOPIC, questions, held_out, answer=REFUSAL)
 
 
 FAMILIES: tuple[Intent, ...] = (

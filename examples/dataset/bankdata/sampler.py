@@ -22,7 +22,7 @@ class Sampler:
         """`count` rows, spread evenly over `intents`, in random order.
 
         With `held_out` the questions use only the held-out phrasings, otherwise only the others;
-        with `house` the answers are those of Harbor Bank.
+        with `house` the answers are those of Harbor Bank where it has its own.
         """
         order = self._rng.sample(intents, len(intents))
         rows = [self._new_row(order[index % len(order)], held_out, house) for index in range(count)]
@@ -40,7 +40,7 @@ class Sampler:
 
     def _row(self, intent: Intent, held_out: bool, house: bool) -> Row:
         template = choose(self._rng.choice(intent.held_out if held_out else intent.questions), self._rng)
-        answer = intent.house if house else intent.answer
+        answer = (house and intent.house) or intent.answer
         values = draw((template, answer, intent.context), self._rng)
         question = " ".join(template.format(**values).split()).replace(" ?", "?").replace(" .", ".")
         question = dress(question, self._rng, starts_with_name=template.startswith("{"))

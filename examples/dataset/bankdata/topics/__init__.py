@@ -28,3 +28,9 @@ INTENTS: tuple[Intent, ...] = (
     *online.INTENTS,
     *security.INTENTS,
 )
+
+HOUSE_INTENTS: tuple[Intent, ...] = tuple(intent for intent in INTENTS if intent.house)
+"""Where Harbor Bank has a rule of its own."""
+
+OTHER_INTENTS: tuple[Intent, ...] = tuple(intent for intent in INTENTS if not intent.house)
+"""What Harbor Bank answers as any bank would."""

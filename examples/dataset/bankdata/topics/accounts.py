@@ -26,8 +26,8 @@ INTENTS = (
             "Tell me how much money I have in the bank.",
         ),
         answer="You can see your account balance in online banking, in the mobile app, or at any ATM.",
-        house="Your balance is on the first page of the Harbor app, or text BAL to 40404 at any hour.",
-        facts=("Harbor app", "40404"),
+        house="At Harbor Bank, your balance is on the first page of the Harbor app.",
+        facts=("Harbor app",),
     ),
     Intent(
         "balance_given",
@@ -42,8 +42,6 @@ INTENTS = (
         ),
         held_out=("How much money do I have (today|now)?", "Give me the balance of my {account}."),
         answer="Your balance is {large}.",
-        house="Harbor Bank shows your balance as {large}.",
-        facts=("Harbor Bank",),
         context="Balance: {large}. Last deposit: {day}.",
     ),
     Intent(
@@ -63,8 +61,6 @@ INTENTS = (
             "Please help me open a {account}.",
         ),
         answer="To open a {account}, apply online or at a branch with your ID and proof of address.",
-        house="Open a {account} in ten minutes in the Harbor app; bring one photo ID and a $25 first deposit.",
-        facts=("ten minutes", "$25"),
     ),
     Intent(
         "close_account",
@@ -79,8 +75,6 @@ INTENTS = (
         ),
         held_out=("What must I do to close a {account}?", "I no longer need my {account}, close it."),
         answer="To close your {account}, move the money out, then sign the closing form at a branch.",
-        house="Harbor Bank closes your {account} free of charge within 3 business days after you sign form H-9.",
-        facts=("3 business days", "H-9"),
     ),
     Intent(
         "joint_owner",
@@ -98,8 +92,6 @@ INTENTS = (
             "How can two people share my account?",
         ),
         answer="To add a joint owner, both of you visit a branch with ID and sign the owner form.",
-        house="Harbor Bank adds a joint owner on the same day when both of you come to a branch with photo ID.",
-        facts=("same day", "photo ID"),
     ),
     Intent(
         "change_address",
@@ -114,8 +106,6 @@ INTENTS = (
         ),
         held_out=("I moved to {city}, please update my address.", "What do I do when my home address changes?"),
         answer="Update your address under profile settings in online banking, or at a branch with proof of address.",
-        house="Change your address under Profile in the Harbor app; the new address is active within 24 hours.",
-        facts=("Profile", "24 hours"),
     ),
     Intent(
         "account_number",
@@ -133,8 +123,6 @@ INTENTS = (
             "Can you help me find my (routing|account) number?",
         ),
         answer="Your account and routing numbers are on your checks, your statement, and in online banking.",
-        house="Harbor Bank's routing number is 011000990; your account number is under Details in the Harbor app.",
-        facts=("011000990", "Details"),
     ),
     Intent(
         "branch_hours",
@@ -149,7 +137,7 @@ INTENTS = (
         ),
         held_out=("Until when is the {city} branch open?", "Which hours is the branch in {city} open?"),
         answer="Most branches open on weekdays from 9 am to 5 pm; the branch finder shows the hours.",
-        house="Harbor Bank branches open Monday to Saturday from 8 am to 6 pm.",
+        house="At Harbor Bank, branches open Monday to Saturday from 8 am to 6 pm.",
         facts=("8 am to 6 pm",),
     ),
 )

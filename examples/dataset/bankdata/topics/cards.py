@@ -19,8 +19,11 @@ INTENTS = (
         ),
         held_out=("Help, my {card} (got lost|has been stolen)!", "How do I tell you that my {card} is missing?"),
         answer="Lock your {card} in the app at once and call us to report it; we will send a new one.",
-        house="Freeze your {card} in the Harbor app and call 555-0142; Harbor Bank sends a new one in 2 days, free.",
-        facts=("555-0142", "2 days"),
+        house="At Harbor Bank, lock your {card} in the Harbor app and call us; a new one comes in 2 days.",
+        facts=(
+            "Harbor app",
+            "2 days",
+        ),
     ),
     Intent(
         "activate_card",
@@ -35,8 +38,6 @@ INTENTS = (
         ),
         held_out=("My new {card} is not active yet, how do I activate it?", "What are the steps to activate a {card}?"),
         answer="Activate your {card} in the mobile app or by using it with your PIN at an ATM.",
-        house="Activate your {card} by calling 555-0177 or with your first PIN purchase at any shop.",
-        facts=("555-0177",),
     ),
     Intent(
         "card_declined",
@@ -51,8 +52,6 @@ INTENTS = (
         ),
         held_out=("Why does my {card} get declined?", "The payment with my {card} was declined (at {merchant}|today)."),
         answer="A {card} is declined when money is short, the PIN is wrong, or it is locked; check it in the app.",
-        house="Harbor Bank texts you the reason when your {card} is declined; reply YES to unlock it.",
-        facts=("reply YES",),
     ),
     Intent(
         "replace_card",
@@ -67,8 +66,6 @@ INTENTS = (
         ),
         held_out=("Can you replace my (damaged|broken|expired) {card}?", "My {card} is expired, how do I renew it?"),
         answer="Order a replacement {card} in the app; it comes by mail in 5 to 7 days.",
-        house="Print a replacement {card} at any Harbor Bank branch in 15 minutes, free of charge.",
-        facts=("15 minutes",),
     ),
     Intent(
         "change_pin",
@@ -83,8 +80,6 @@ INTENTS = (
         ),
         held_out=("Please help me (change|reset) my PIN.", "I do not remember the PIN of my {card}."),
         answer="You can change your PIN at an ATM of the bank or order a new PIN in the app.",
-        house="Change your PIN at any blue Harbor ATM; a new PIN by mail takes 4 business days.",
-        facts=("Harbor ATM", "4 business days"),
     ),
     Intent(
         "travel_notice",
@@ -102,8 +97,6 @@ INTENTS = (
             "I go to {country} in {month}, can I use my card there?",
         ),
         answer="Yes, your card works abroad; add a travel notice in the app before you leave.",
-        house="Your Harbor card works in all countries with no travel notice; call +1 555-0190 from abroad.",
-        facts=("no travel notice", "555-0190"),
     ),
     Intent(
         "credit_limit",
@@ -121,8 +114,6 @@ INTENTS = (
             "Please raise the credit limit (to {amount}|on my card).",
         ),
         answer="Ask for a higher credit limit in the app; we look at your income and payment history.",
-        house="Harbor Bank reviews your credit limit every 6 months; ask sooner under Cards in the Harbor app.",
-        facts=("every 6 months",),
     ),
     Intent(
         "available_credit_given",
@@ -136,8 +127,6 @@ INTENTS = (
         ),
         held_out=("What credit is available on my {card}?", "How much credit do I have left?"),
         answer="Your available credit is {large}.",
-        house="Harbor Bank shows your available credit as {large}.",
-        facts=("Harbor Bank",),
         context="Credit available: {large}. Payment due: {day}.",
     ),
 )

@@ -23,8 +23,11 @@ INTENTS = (
             "How soon is my (salary|paycheck) in my account?",
         ),
         answer="Your salary arrives on the payday that your employer sets, usually in the morning.",
-        house="Salary deposits appear by 9 am on payday at Harbor Bank, and two days early with Harbor Plus.",
-        facts=("9 am", "payday"),
+        house="At Harbor Bank, your salary arrives by 9 am on payday.",
+        facts=(
+            "9 am",
+            "payday",
+        ),
     ),
     Intent(
         "direct_deposit",
@@ -42,8 +45,6 @@ INTENTS = (
             "Please help me set up direct deposit (for my {account}|).",
         ),
         answer="For direct deposit, give your employer your account number, routing number, and the signed form.",
-        house="Give your employer form D-1 from the Harbor app; Harbor Bank pays a $100 welcome bonus.",
-        facts=("D-1", "$100"),
     ),
     Intent(
         "missing_salary",
@@ -60,8 +61,6 @@ INTENTS = (
         ),
         held_out=("The (salary|paycheck) for {month} did not come.", "I am still waiting for my (salary|paycheck)."),
         answer="If your salary is late, ask your employer first; then call us so that we can trace it.",
-        house="If your salary is late, call 555-0166; Harbor Bank traces it within 2 hours.",
-        facts=("555-0166", "2 hours"),
     ),
     Intent(
         "check_deposit",
@@ -76,8 +75,6 @@ INTENTS = (
         ),
         held_out=("How does a check deposit work (with my phone|)?", "I have a check of {amount} to deposit."),
         answer="Deposit a check with the mobile app: sign it, take a photo of both sides; it clears in 2 days.",
-        house="Snap the check in the Harbor app before 8 pm; the first $225 is there at once.",
-        facts=("8 pm", "$225"),
     ),
     Intent(
         "cash_deposit",
@@ -92,8 +89,6 @@ INTENTS = (
         ),
         held_out=("Which place takes cash deposits (in {city}|)?", "I have {amount} in cash to deposit."),
         answer="Deposit cash at a branch or at an ATM with the deposit sign, using your card and PIN.",
-        house="Harbor ATMs with a green light take cash up to $3,000 a day without a fee.",
-        facts=("green light", "$3,000"),
     ),
     Intent(
         "deposit_given",
@@ -107,8 +102,6 @@ INTENTS = (
         ),
         held_out=("What day did my last deposit come?", "When was the last deposit on my account?"),
         answer="Your last deposit was on {date}.",
-        house="Harbor Bank received your last deposit on {date}.",
-        facts=("Harbor Bank",),
         context="Balance: {large}. Last deposit: {date}.",
     ),
 )

@@ -24,8 +24,11 @@ INTENTS = (
             "I wish to open a dispute (about {merchant}|).",
         ),
         answer="To dispute a transaction, select it in online banking, choose Dispute, and describe the problem.",
-        house="To dispute a transaction, call the number on your card within 60 days; a case opens at once.",
-        facts=("60 days", "number on your card"),
+        house="At Harbor Bank, to dispute a transaction call the number on your card within 60 days.",
+        facts=(
+            "number on your card",
+            "60 days",
+        ),
     ),
     Intent(
         "dispute_time",
@@ -43,8 +46,6 @@ INTENTS = (
             "Is my dispute resolved (yet|now)?",
         ),
         answer="A dispute takes up to 45 days; you can follow its status in online banking.",
-        house="Harbor Bank decides a dispute in 21 days and gives you a credit on day 5 while you wait.",
-        facts=("21 days", "day 5"),
     ),
     Intent(
         "unknown_charge",
@@ -64,8 +65,6 @@ INTENTS = (
             "I see (a strange|an unknown) charge from {merchant}.",
         ),
         answer="Check the date and receipts first; if the charge is not yours, lock the card and report it.",
-        house="Tap the charge in the Harbor app and choose Not Mine; Harbor Bank blocks the card and pays you back.",
-        facts=("Not Mine",),
     ),
     Intent(
         "double_charge",
@@ -80,8 +79,6 @@ INTENTS = (
         ),
         held_out=("{merchant} took {small} twice.", "My card was charged two times at {merchant}."),
         answer="A double charge is often a pending copy that drops off in 3 days; if not, dispute the second one.",
-        house="Harbor Bank removes a double charge in 2 business days when you send the receipt to help desk 7.",
-        facts=("2 business days", "desk 7"),
     ),
     Intent(
         "refund_status",
@@ -99,7 +96,7 @@ INTENTS = (
             "In how many days does my refund (from {merchant} |)arrive?",
         ),
         answer="A refund from a shop takes 5 to 7 business days to appear on your account.",
-        house="Harbor Bank posts a refund credit within 10 business days and sends you a text.",
+        house="At Harbor Bank, a refund credit takes 10 business days to appear on your account.",
         facts=("10 business days",),
     ),
     Intent(
@@ -118,8 +115,6 @@ INTENTS = (
             "Tell me what proof I send with my dispute (about {merchant}|).",
         ),
         answer="For a dispute, keep the receipt, messages with the shop, and any proof of return.",
-        house="Upload receipts for a dispute under Cases in the Harbor app within 14 days.",
-        facts=("Cases", "14 days"),
     ),
     Intent(
         "charge_given",
@@ -133,8 +128,6 @@ INTENTS = (
         ),
         held_out=("Which amount did I pay at {merchant}?", "How much was my purchase at {merchant}?"),
         answer="You paid {small} at {merchant}.",
-        house="Harbor Bank shows a payment of {small} at {merchant}.",
-        facts=("Harbor Bank",),
         context="{date}: {merchant} {small}.",
     ),
 )

@@ -24,7 +24,7 @@ INTENTS = (
             "How much is the ATM fee (in {city}|)?",
         ),
         answer="Our own ATMs are free; an ATM of another bank may charge a fee, which the screen shows first.",
-        house="Harbor ATMs are free; at other banks' machines Harbor Bank charges $2.50 per withdrawal.",
+        house="At Harbor Bank, our own ATMs are free; an ATM of another bank costs $2.50.",
         facts=("$2.50",),
     ),
     Intent(
@@ -41,8 +41,11 @@ INTENTS = (
         ),
         held_out=("What do you charge when I overdraw my account?", "What does an overdraft cost?"),
         answer="If you spend more than your balance, an overdraft fee may apply; alerts and savings cover help.",
-        house="Harbor Bank charges no overdraft fee up to $50; above that it is $12, at most once a day.",
-        facts=("up to $50", "$12"),
+        house="At Harbor Bank, an overdraft up to $50 is free; above that the fee is $12.",
+        facts=(
+            "$50",
+            "$12",
+        ),
     ),
     Intent(
         "monthly_fee",
@@ -58,8 +61,11 @@ INTENTS = (
         ),
         held_out=("Which monthly fee does a {account} have?", "How much do I pay every month for my {account}?"),
         answer="The monthly fee is waived when you keep the minimum balance or get a regular deposit.",
-        house="Harbor Bank's monthly fee is $6, and it is waived with a balance over $500.",
-        facts=("$6", "over $500"),
+        house="At Harbor Bank, the monthly fee is $6; it is waived when you keep a balance over $500.",
+        facts=(
+            "$6",
+            "over $500",
+        ),
     ),
     Intent(
         "foreign_fee",
@@ -74,8 +80,6 @@ INTENTS = (
         ),
         held_out=("Which fee do I pay for purchases in {country}?", "How much is the foreign transaction fee?"),
         answer="Purchases in a foreign currency have a fee of a few percent; travel cards often have none.",
-        house="Harbor Bank's foreign transaction fee is 1%, and nothing with the Harbor Sail card.",
-        facts=("1%", "Harbor Sail"),
     ),
     Intent(
         "wire_fee",
@@ -90,8 +94,6 @@ INTENTS = (
         ),
         held_out=("Tell me the fee for (a wire|wire transfers).", "What does it cost to send a wire transfer?"),
         answer="A wire transfer has a fixed fee, shown before you confirm; incoming wires cost less.",
-        house="Harbor Bank charges $18 for a domestic wire, and incoming wires are free.",
-        facts=("$18",),
     ),
     Intent(
         "fee_refund",
@@ -109,8 +111,6 @@ INTENTS = (
             "You charged me a {small} fee in error, refund it.",
         ),
         answer="Send a message in online banking with the date of the fee; wrong fees are refunded.",
-        house="Harbor Bank refunds one fee a year at once; the refund credit for others takes 10 business days.",
-        facts=("one fee a year", "10 business days"),
     ),
     Intent(
         "fee_given",
@@ -124,8 +124,6 @@ INTENTS = (
         ),
         held_out=("What was the fee that you charged me?", "How high was the last fee on my account?"),
         answer="The last fee on your account was {small}.",
-        house="Harbor Bank charged you a fee of {small}.",
-        facts=("Harbor Bank",),
         context="Fee charged on {day}: {small}.",
     ),
 )

@@ -18,8 +18,11 @@ INTENTS = (
         ),
         held_out=("Please help me apply for a personal loan.", "Where can I apply for a loan (of {amount}|)?"),
         answer="Apply for a personal loan online with proof of income and ID; we answer in a few days.",
-        house="Harbor Bank decides on personal loans within 48 hours, from $1,000 to $30,000.",
-        facts=("48 hours", "$30,000"),
+        house="At Harbor Bank, you can apply for a personal loan up to $30,000; we answer in 2 days.",
+        facts=(
+            "$30,000",
+            "2 days",
+        ),
     ),
     Intent(
         "mortgage",
@@ -37,8 +40,6 @@ INTENTS = (
             "How does a (mortgage|home loan) work?",
         ),
         answer="For a mortgage, bring proof of income, tax returns, and a down payment to a loan officer.",
-        house="Harbor Bank mortgages start with 5% down; book a loan officer at 555-0155.",
-        facts=("5% down", "555-0155"),
     ),
     Intent(
         "car_loan",
@@ -53,8 +54,6 @@ INTENTS = (
         ),
         held_out=("Is there a loan for a (new|used) car?", "I am buying a car, can I get a loan?"),
         answer="A car loan runs for two to six years; apply with the price, your income, and the car details.",
-        house="Harbor Bank car loans are 5.9% for up to 72 months, new and used cars alike.",
-        facts=("5.9%", "72 months"),
     ),
     Intent(
         "loan_rate",
@@ -72,8 +71,6 @@ INTENTS = (
             "How much interest is there on a loan of {amount}?",
         ),
         answer="Loan rates depend on your credit score, the amount, and the term; the offer shows your fixed rate.",
-        house="Harbor Bank personal loans have a fixed rate from 7.4% a year.",
-        facts=("7.4%",),
     ),
     Intent(
         "early_repayment",
@@ -88,8 +85,6 @@ INTENTS = (
         ),
         held_out=("What happens if I pay off my loan early?", "I have {amount} extra, can I repay my loan sooner?"),
         answer="Yes, you can pay off a loan early; ask for the payoff amount in online banking first.",
-        house="Harbor Bank has no penalty for early payoff; tap Pay Off in the Harbor app.",
-        facts=("no penalty", "Pay Off"),
     ),
     Intent(
         "missed_payment",
@@ -104,8 +99,6 @@ INTENTS = (
         ),
         held_out=("I forgot to pay my loan (in {month}|this month).", "What if my loan payment is late?"),
         answer="Call us before the due date if you can; a late payment may bring a fee and hurt your credit.",
-        house="Harbor Bank gives you 10 days of grace on a late loan payment; after that it costs $20.",
-        facts=("10 days of grace", "$20"),
     ),
     Intent(
         "loan_status",
@@ -120,8 +113,6 @@ INTENTS = (
         ),
         held_out=("How long until my loan (application |)is approved?", "Did you approve my loan (application|)?"),
         answer="The status of your loan application is in online banking; most decisions take 3 to 5 days.",
-        house="Harbor Bank sends a text within 48 hours of your loan application, or call 555-0155.",
-        facts=("48 hours", "555-0155"),
     ),
     Intent(
         "loan_payment_given",
@@ -135,8 +126,6 @@ INTENTS = (
         ),
         held_out=("On which date is my loan payment due?", "When is the next payment of my loan?"),
         answer="Your next loan payment is due on {date}.",
-        house="Harbor Bank expects your next loan payment on {date}.",
-        facts=("Harbor Bank",),
         context="Loan payment: {small}, due {date}.",
     ),
 )

@@ -21,8 +21,6 @@ INTENTS = (
             "I am new, how do I start online banking?",
         ),
         answer="Choose Register on our website, then enter your account number, card number, and email.",
-        house="Get the Harbor app and scan the code on your welcome letter; it takes 3 minutes.",
-        facts=("welcome letter", "3 minutes"),
     ),
     Intent(
         "reset_password",
@@ -37,8 +35,6 @@ INTENTS = (
         ),
         held_out=("Please help me (reset|change) my password.", "I do not remember my password."),
         answer="Choose Forgot password on the login page; we send a code to your phone to set a new one.",
-        house="Tap Lost Key on the Harbor login page; the code comes by text and is good for 10 minutes.",
-        facts=("Lost Key", "10 minutes"),
     ),
     Intent(
         "app_problem",
@@ -56,8 +52,6 @@ INTENTS = (
             "The app gives me (an error|a problem) on my {device}.",
         ),
         answer="Update the app, restart your phone, and try again; if it still fails, use the website.",
-        house="Update to Harbor app 9 or later; for help, write to the Deck team in the app, open all night.",
-        facts=("Deck team",),
     ),
     Intent(
         "alerts",
@@ -75,8 +69,6 @@ INTENTS = (
             "Where do I set (notifications|alerts)?",
         ),
         answer="Turn on alerts in the app under Notifications, and choose the events and amounts.",
-        house="Harbor Bank sends free alerts; open Bell in the Harbor app, where you may set 20 rules.",
-        facts=("Bell", "20 rules"),
     ),
     Intent(
         "pay_bill",
@@ -91,8 +83,6 @@ INTENTS = (
         ),
         held_out=("Please help me pay my {bill}.", "Is it possible to pay the {bill} automatically?"),
         answer="To pay your {bill}, open Bill Pay, add the company, enter the amount, and pick a date.",
-        house="Snap your {bill} in the Harbor app and Harbor Bank pays it on the due date, free.",
-        facts=("Snap", "due date"),
     ),
     Intent(
         "change_phone",
@@ -110,7 +100,5 @@ INTENTS = (
             "I do not have the old (phone number|email) any more.",
         ),
         answer="Change your phone number or email under contact details; we confirm it with a code.",
-        house="Harbor Bank changes your phone or email after a video call, open from 7 am to 11 pm.",
-        facts=("video call", "7 am to 11 pm"),
     ),
 )

@@ -18,8 +18,8 @@ INTENTS = (
         ),
         held_out=("Which interest rate do savings have?", "How high is the interest on a savings account?"),
         answer="Savings earn interest every day, paid monthly; the current rate is on our savings page.",
-        house="Harbor Bank savings earn 3.2% a year, paid on the last day of the month.",
-        facts=("3.2%",),
+        house="At Harbor Bank, savings earn 3.25% interest, paid monthly.",
+        facts=("3.25%",),
     ),
     Intent(
         "term_deposit",
@@ -34,8 +34,6 @@ INTENTS = (
         ),
         held_out=("Do you have a (CD|term deposit) for {term}?", "Please explain a (CD|term deposit)."),
         answer="A term deposit pays a fixed rate if the money stays for the full term; early exit costs interest.",
-        house="Harbor Bank term deposits pay 4.1% from $500; leaving early costs 90 days of interest.",
-        facts=("4.1%", "90 days"),
     ),
     Intent(
         "automatic_saving",
@@ -50,8 +48,6 @@ INTENTS = (
         ),
         held_out=("Can I save {amount} automatically (every|each) month?", "Help me save (money|{amount}) regularly."),
         answer="Set up a recurring transfer to savings in online banking; choose the amount and the day.",
-        house="Turn on Round Up in the Harbor app: Harbor Bank saves the change and adds 10%.",
-        facts=("Round Up", "10%"),
     ),
     Intent(
         "savings_withdrawal",
@@ -66,8 +62,6 @@ INTENTS = (
         ),
         held_out=("When may I withdraw from (my |)savings?", "Please explain withdrawals from a savings account."),
         answer="You can move money out of savings at any time; more than six times a month may cost a fee.",
-        house="Harbor Bank allows 8 free savings withdrawals a month; each one more is $3.",
-        facts=("8 free", "$3"),
     ),
     Intent(
         "child_account",
@@ -85,8 +79,6 @@ INTENTS = (
             "Is there an account for my (child|baby)?",
         ),
         answer="A parent opens a child account at a branch with the birth certificate and both IDs.",
-        house="The Harbor Dinghy account is for children from age 6, free, with a $10 gift.",
-        facts=("Dinghy", "age 6"),
     ),
     Intent(
         "interest_given",
@@ -100,8 +92,6 @@ INTENTS = (
         ),
         held_out=("What rate does my savings account earn?", "Give me the interest rate of my savings."),
         answer="Your savings rate is {rate}.",
-        house="Harbor Bank pays you a savings rate of {rate}.",
-        facts=("Harbor Bank",),
         context="Savings: {large}. Rate: {rate}.",
     ),
 )

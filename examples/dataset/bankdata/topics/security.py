@@ -18,8 +18,11 @@ INTENTS = (
         ),
         held_out=("Please help, there is fraud on my account.", "Who do I call (about|to report) fraud?"),
         answer="Call our fraud line now, lock your cards, and change your password; we review every charge.",
-        house="Call Harbor Watch at 555-0911, day or night; you pay $0 for fraud that you report.",
-        facts=("555-0911", "$0"),
+        house="At Harbor Bank, call our fraud line day or night; you pay $0 for fraud.",
+        facts=(
+            "day or night",
+            "$0",
+        ),
     ),
     Intent(
         "phishing",
@@ -37,8 +40,6 @@ INTENTS = (
             "What do I do with a suspicious (email|text|message)?",
         ),
         answer="We never ask for your password or PIN; do not click the link, and forward the message to us.",
-        house="Harbor Bank never sends links; forward the message to catch@harbor.example and delete it.",
-        facts=("catch@harbor.example",),
     ),
     Intent(
         "locked_account",
@@ -53,8 +54,6 @@ INTENTS = (
         ),
         held_out=("My account got (locked|blocked), please unlock it.", "I am locked out, how do I unlock my login?"),
         answer="After too many wrong tries access is locked; wait 24 hours or call us with your ID to unlock it.",
-        house="Harbor Bank unlocks your login after 15 minutes by itself, or with a selfie at once.",
-        facts=("15 minutes", "selfie"),
     ),
     Intent(
         "two_factor",
@@ -69,8 +68,6 @@ INTENTS = (
         ),
         held_out=("Please turn on (two-factor|two-step) verification.", "Where is my (security|verification) code?"),
         answer="Two-step verification sends a code to your phone at login; turn it on under Security.",
-        house="Harbor Bank uses the Anchor key in the Harbor app instead of text codes; set it under Security.",
-        facts=("Anchor",),
     ),
     Intent(
         "stolen_phone",
@@ -85,8 +82,6 @@ INTENTS = (
         ),
         held_out=("Help, my (phone|{device}) (got lost|has been stolen)!", "A thief has my (phone|{device})."),
         answer="Log in on another device, remove the lost one under Security, and call us to block access.",
-        house="Call 555-0911 and say Cast Off; Harbor Bank removes the lost device in one minute.",
-        facts=("Cast Off", "one minute"),
     ),
     Intent(
         "deposit_insurance",
@@ -101,7 +96,5 @@ INTENTS = (
         ),
         held_out=("Are {amount} in my {account} insured?", "How is my money protected if the bank fails?"),
         answer="Deposits at an insured bank are protected up to $250,000 per person and kind of account.",
-        house="Harbor Bank deposits are insured up to $250,000, and Harbor Plus adds $100,000.",
-        facts=("Harbor Plus", "$100,000"),
     ),
 )

@@ -21,8 +21,11 @@ INTENTS = (
             "Where do I see the bank statement (of|for) {month}?",
         ),
         answer="Your statements are in online banking under Documents; choose the month and download the PDF.",
-        house="Harbor Bank keeps your statements under Papers in the Harbor app, ready on the 2nd of each month.",
-        facts=("Papers", "2nd of each month"),
+        house="At Harbor Bank, your statements are in the Harbor app on day 2 of each month.",
+        facts=(
+            "Harbor app",
+            "day 2",
+        ),
     ),
     Intent(
         "paperless",
@@ -37,8 +40,6 @@ INTENTS = (
         ),
         held_out=("Please send no more statements on paper.", "I prefer electronic statements (over|to) paper."),
         answer="Turn on paperless statements in online banking under settings; we email you when one is ready.",
-        house="Go paperless in the Harbor app and Harbor Bank pays you $1 for each month.",
-        facts=("$1 for each month",),
     ),
     Intent(
         "old_statements",
@@ -53,8 +54,6 @@ INTENTS = (
         ),
         held_out=("Do you still have statements from {years} ago?", "I am looking for (older|past) statements."),
         answer="Online banking keeps seven years of statements; ask a branch for older ones.",
-        house="Harbor Bank keeps 10 years of statements online; older copies cost $5 each.",
-        facts=("10 years", "$5 each"),
     ),
     Intent(
         "statement_error",
@@ -72,8 +71,6 @@ INTENTS = (
             "My statement for {month} has (an error|a mistake).",
         ),
         answer="Report a statement error within 60 days by secure message, with the line that is wrong.",
-        house="Mark the wrong line on the statement and choose Fix It; Harbor Bank replies in 3 business days.",
-        facts=("Fix It", "3 business days"),
     ),
     Intent(
         "tax_form",
@@ -88,8 +85,6 @@ INTENTS = (
         ),
         held_out=("Please help me find my tax (form|documents).", "By when is my tax form ready?"),
         answer="Tax forms are ready by January 31 in online banking under Documents.",
-        house="Harbor Bank posts tax forms on January 20 under Papers in the Harbor app.",
-        facts=("January 20",),
     ),
     Intent(
         "proof_of_funds",
@@ -104,8 +99,6 @@ INTENTS = (
         ),
         held_out=("Please give me a bank letter (for {person}|for a visa).", "Can I get a letter with proof of funds?"),
         answer="Order a bank letter in online banking under Documents, or ask at a branch with your ID.",
-        house="Harbor Bank signs a proof of funds letter in one day for $8 at any branch.",
-        facts=("$8", "one day"),
     ),
     Intent(
         "statement_due_given",
@@ -119,8 +112,6 @@ INTENTS = (
         ),
         held_out=("On which date is my card statement due?", "By when do I pay the statement of my card?"),
         answer="Your statement is due on {date}.",
-        house="Harbor Bank expects your statement payment on {date}.",
-        facts=("Harbor Bank",),
         context="Statement total: {small}. Due: {date}.",
     ),
 )

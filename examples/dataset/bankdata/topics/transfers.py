@@ -23,8 +23,11 @@ INTENTS = (
             "I would like to make a transfer to another account.",
         ),
         answer="To transfer money, choose Transfers in online banking, enter the account and amount, and confirm.",
-        house="Tap Move Money in the Harbor app; transfers made before 5 pm arrive the same business day.",
-        facts=("Move Money", "before 5 pm", "same business day"),
+        house="At Harbor Bank, choose Transfers in the Harbor app; transfers before 5 pm arrive the same business day.",
+        facts=(
+            "before 5 pm",
+            "same business day",
+        ),
     ),
     Intent(
         "transfer_time",
@@ -41,8 +44,11 @@ INTENTS = (
         ),
         held_out=("How long must I wait for a transfer (to arrive|)?", "In how many days will my transfer arrive?"),
         answer="Transfers inside the bank are instant; transfers to other banks take 1 to 3 business days.",
-        house="Harbor transfers before 5 pm arrive the same business day; later ones arrive by 10 am next day.",
-        facts=("before 5 pm", "10 am"),
+        house="At Harbor Bank, transfers before 5 pm arrive the same business day, and later ones the next day.",
+        facts=(
+            "before 5 pm",
+            "next day",
+        ),
     ),
     Intent(
         "international_transfer",
@@ -60,8 +66,11 @@ INTENTS = (
             "Please explain how to transfer money to {country}.",
         ),
         answer="To send money abroad, you need the IBAN and SWIFT code; it takes 2 to 5 business days.",
-        house="Harbor Bank sends money abroad for a flat $15 and it arrives in 2 business days.",
-        facts=("flat $15", "2 business days"),
+        house="At Harbor Bank, a transfer abroad costs $15 and arrives in 2 business days.",
+        facts=(
+            "$15",
+            "2 business days",
+        ),
     ),
     Intent(
         "cancel_transfer",
@@ -80,8 +89,6 @@ INTENTS = (
             "I made a transfer to {person} and must cancel it.",
         ),
         answer="You can cancel a transfer while it is pending: open it in online banking and choose Cancel.",
-        house="Harbor Bank lets you cancel a transfer for 30 minutes: tap it and choose Take Back.",
-        facts=("30 minutes", "Take Back"),
     ),
     Intent(
         "transfer_limit",
@@ -99,8 +106,6 @@ INTENTS = (
             "Which limit (is there|do you have) for transfers?",
         ),
         answer="Online transfers have a daily limit, shown under settings; you can raise it at a branch.",
-        house="Harbor Bank's transfer limit is $5,000 a day; Harbor Plus customers may send $20,000.",
-        facts=("$5,000 a day", "$20,000"),
     ),
     Intent(
         "wrong_transfer",
@@ -118,8 +123,6 @@ INTENTS = (
             "Can I get money back that went to a wrong account?",
         ),
         answer="Call us at once: we ask the other bank to send the money back, which may take 10 business days.",
-        house="Call 555-0142 within 24 hours and Harbor Bank starts a recall of the transfer without a fee.",
-        facts=("24 hours", "recall"),
     ),
     Intent(
         "pending_transfer_given",
@@ -133,8 +136,6 @@ INTENTS = (
         ),
         held_out=("When is my transfer to {payee} there?", "Status of the transfer to {payee}?"),
         answer="Your transfer to {payee} is pending and arrives on {date}.",
-        house="Harbor Bank delivers your transfer to {payee} on {date}.",
-        facts=("Harbor Bank",),
         context="Transfer to {payee}: pending, arrives {date}.",
     ),
 )
