@@ -28,6 +28,8 @@ class DesiredWatcher:
 
     def __init__(self, client: AgentClient, namespace: str, name: str, file: Path) -> None:
         self.current: DesiredState | None = None
+        self.superseded: dict[str, str] = {}
+        """Adapter name -> the served name it had before its present one, as far as this process has seen."""
         self._client = client
         self._namespace = namespace
         self._name = name
@@ -89,7 +91,22 @@ class DesiredWatcher:
     def _take(self, state: DesiredState, source: str) -> None:
         if self.current and self.current.revision == state.revision:
             return
+        # Before `current`: who reads both never misses the version that was just replaced.
+        self.superseded = superseded(self.current, state, self.superseded)
         self.current = state
         adapters = [adapter.served_name for adapter in state.adapters]
         fields = {"source": source, "revision": state.revision, "adapters": adapters}
         logger.info("desired state taken", extra={"fields": fields})
+
+
+def superseded(old: DesiredState | None, new: DesiredState, before: dict[str, str]) -> dict[str, str]:
+    """For each adapter of `new` the version before its present one: from `old` where it changed, else from `before`."""
+    replaced = {adapter.name: adapter.served_name for adapter in old.adapters} if old else {}
+    result = {}
+    for adapter in new.adapters:
+        previous = replaced.get(adapter.name)
+        if previous is None or previous == adapter.served_name:
+            previous = before.get(adapter.name)
+        if previous is not None:
+            result[adapter.name] = previous
+    return result

@@ -41,6 +41,14 @@ class Health:
     checked_at: float
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What was said, and which of the engine's models said it."""
+
+    text: str
+    model: str
+
+
 class EngineClient:
     """Asks the engine's Service. Every failure is an ApiError that says nothing about addresses or bodies."""
 
@@ -60,24 +68,23 @@ class EngineClient:
         """Close all connections."""
         await self._http.aclose()
 
-    async def complete(self, target: Target, message: str, request_id: str) -> str:
-        """The answer's text. Raises ApiError 422, 502, 503 or 504. No retry: a question may be costly."""
+    async def complete(self, target: Target, message: str, request_id: str) -> Answer:
+        """Ask `target`. Raises ApiError 422, 502, 503 or 504.
+
+        No retry, because a question may be costly; but an adapter version that the engine has not loaded yet costs
+        nothing to be refused, and then the version before it is asked.
+        """
         try:
             async with asyncio.timeout(self._config.request_timeout_seconds):
-                status, body = await self._post(self._body(target, message), target, request_id)
+                return await self._ask(target, message, request_id)
         except httpx.PoolTimeout as error:
             raise busy() from error
-        except httpx.ConnectTimeout as error:
+        except (httpx.ConnectTimeout, httpx.ConnectError) as error:
             raise unreachable() from error
         except (TimeoutError, httpx.TimeoutException) as error:
-            raise ApiError(504, "engine_timeout", "The model did not answer in time.") from error
-        except httpx.ConnectError as error:
-            raise unreachable() from error
+            raise too_slow() from error
         except httpx.HTTPError as error:
             raise broken() from error
-        if status != httpx.codes.OK:
-            raise refusal(status, target)
-        return parse_completion(body)
 
     async def health(self) -> Health:
         """The engine's health, at most a second old: probes cannot be used to flood the engine."""
@@ -93,24 +100,35 @@ class EngineClient:
             return f"engine: {type(error).__name__}"
         return None if response.status_code == httpx.codes.OK else f"engine: health status {response.status_code}"
 
-    def _body(self, target: Target, message: str) -> dict[str, object]:
-        return {
-            "model": target.model,
+    async def _ask(self, target: Target, message: str, request_id: str) -> Answer:
+        model = target.model
+        status, body = await self._post(model, message, request_id)
+        if status == httpx.codes.NOT_FOUND and target.previous is not None:
+            model = target.previous
+            status, body = await self._post(model, message, request_id)
+        if status != httpx.codes.OK:
+            raise refusal(status, target)
+        return Answer(parse_completion(body), model)
+
+    async def _post(self, model: str, message: str, request_id: str) -> tuple[int, bytes]:
+        question = {
+            "model": model,
             "messages": [{"role": "user", "content": message}],
             "max_tokens": self._config.max_tokens,
             "temperature": 0,
         }
+        headers = {"X-Request-ID": request_id, MODEL_HEADER: model}
+        async with self._http.stream("POST", "/v1/chat/completions", json=question, headers=headers) as response:
+            return response.status_code, await _read(response)
 
-    async def _post(self, body: dict[str, object], target: Target, request_id: str) -> tuple[int, bytes]:
-        headers = {"X-Request-ID": request_id, MODEL_HEADER: target.model}
-        async with self._http.stream("POST", "/v1/chat/completions", json=body, headers=headers) as response:
-            chunks, size = [], 0
-            async for chunk in response.aiter_bytes():
-                size += len(chunk)
-                if size > MAX_ANSWER_BYTES:
-                    raise broken()
-                chunks.append(chunk)
-            return response.status_code, b"".join(chunks)
+
+async def _read(response: httpx.Response) -> bytes:
+    body = bytearray()
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > MAX_ANSWER_BYTES:
+            raise broken()
+    return bytes(body)
 
 
 def parse_completion(body: bytes) -> str:
@@ -136,13 +154,18 @@ def refusal(status: int, target: Target) -> ApiError:
     if status in (httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE):
         return busy()
     if status == httpx.codes.GATEWAY_TIMEOUT:
-        return ApiError(504, "engine_timeout", "The model did not answer in time.")
+        return too_slow()
     return broken()
 
 
 def busy() -> ApiError:
     """503: the engine is there but takes no more."""
     return retry_later("engine_busy", "The model is busy. Try again.", BUSY_RETRY_SECONDS)
+
+
+def too_slow() -> ApiError:
+    """504: no whole answer within the time."""
+    return ApiError(504, "engine_timeout", "The model did not answer in time.")
 
 
 def unreachable() -> ApiError:

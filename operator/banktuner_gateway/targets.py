@@ -1,5 +1,6 @@
 """Pure: which of the engine's models answers a question. The only place that maps names of callers to the engine's."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from banktuner_api.bankingmodel import Engine
@@ -13,13 +14,19 @@ RETRY_SECONDS = 5
 
 @dataclass(frozen=True)
 class Target:
-    """`model` is the engine's name of what is asked, `adapter` the caller's name of it; None is the base model."""
+    """`model` is the engine's name of what is asked, `adapter` the caller's name of it; None is the base model.
+
+    `previous` is the adapter's version before this one: it answers until the engine has loaded the new one.
+    """
 
     model: str
     adapter: str | None
+    previous: str | None = None
 
 
-def select_target(state: DesiredState | None, adapter: str | None, use_default: bool) -> Target:
+def select_target(
+    state: DesiredState | None, superseded: Mapping[str, str], adapter: str | None, use_default: bool
+) -> Target:
     """The default adapter (or, where there is none, the base model) when `use_default`, else what `adapter` says.
 
     Raises ApiError: 503 while nothing is known or the default adapter has no version yet, 404 for an unknown name.
@@ -32,7 +39,7 @@ def select_target(state: DesiredState | None, adapter: str | None, use_default: 
         return Target(TGI_BASE_MODEL if state.engine is Engine.TGI else state.name, None)
     served = {item.name: item.served_name for item in state.adapters}
     if wanted in served:
-        return Target(served[wanted], wanted)
+        return Target(served[wanted], wanted, superseded.get(wanted))
     if use_default:
         raise adapter_not_ready(wanted)
     raise ApiError(

@@ -4,6 +4,7 @@ import time
 
 import httpx
 
+from banktuner_gateway.desired import superseded
 from tests.gateway.agent_server import make_certificate
 from tests.gateway.harness import AUTH, CHAT, adapter, desired, write_desired
 
@@ -56,3 +57,39 @@ def test_an_agent_with_a_foreign_certificate_is_not_believed(files, agent, start
         assert ask(client, "card-support").status_code == 200, "desired.json is served meanwhile"
         assert ask(client, "wealth").status_code == 404
     assert agent.seen == []
+
+
+def test_a_new_version_of_an_adapter_is_taken_up_without_a_gap(files, agent, start_gateway, engine):
+    """Until the engine has loaded the new digest, the one before it answers; nobody sees an error."""
+    with httpx.Client(base_url=start_gateway(agentUrl=f"https://127.0.0.1:{agent.server_port}")) as client:
+        assert ask(client, "card-support").status_code == 200
+        agent.tell(desired("r2", adapters=[adapter("card-support", "d")]))
+        answers = _answers_for(client, seconds=1.0)
+        engine.models.add("card-support-dddddddddddd")
+        engine.models.discard("card-support-aaaaaaaaaaaa")
+        after = _answers_for(client, seconds=0.3)
+    assert answers == {"card-support-aaaaaaaaaaaa says Hello"}
+    assert after == {"card-support-dddddddddddd says Hello"}
+    asked = {question["model"] for _, question in engine.requests}
+    assert asked == {"card-support-aaaaaaaaaaaa", "card-support-dddddddddddd"}
+
+
+def _answers_for(client: httpx.Client, seconds: float) -> set[str]:
+    end = time.monotonic() + seconds
+    answers = set()
+    while time.monotonic() < end:
+        answer = ask(client, "card-support")
+        answers.add(answer.json().get("response", answer.text))
+        time.sleep(0.02)
+    return answers
+
+
+def test_the_version_before_is_remembered_per_adapter():
+    first = desired("r1", adapters=[adapter("cards", "a"), adapter("loans", "a")])
+    second = desired("r2", adapters=[adapter("cards", "b"), adapter("loans", "a")])
+    third = desired("r3", adapters=[adapter("cards", "b"), adapter("fees", "c")])
+    assert superseded(None, first, {}) == {}
+    assert superseded(first, second, {}) == {"cards": "cards-aaaaaaaaaaaa"}
+    assert superseded(second, third, {"cards": "cards-aaaaaaaaaaaa"}) == {"cards": "cards-aaaaaaaaaaaa"}
+    back = desired("r4", adapters=[adapter("cards", "a")])
+    assert superseded(third, back, {"cards": "cards-aaaaaaaaaaaa"}) == {"cards": "cards-bbbbbbbbbbbb"}

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 from starlette.requests import ClientDisconnect
 
+from banktuner_gateway.engine import Answer
 from banktuner_gateway.errors import ApiError, ErrorBody, client_disconnected
 from banktuner_gateway.observability import RequestRecord
 from banktuner_gateway.targets import select_target
@@ -78,15 +79,17 @@ async def chat(request: Request) -> ChatResponse:
     record.route = PATH
     record.caller = deps.tokens.authenticate(request.headers.raw)
     question = parse_question(await read_body(request))
-    target = select_target(deps.desired.current, question.adapter, "adapter" not in question.model_fields_set)
+    use_default = "adapter" not in question.model_fields_set
+    target = select_target(deps.desired.current, deps.desired.superseded, question.adapter, use_default)
     record.adapter, record.served_name = target.adapter, target.model
     started = time.perf_counter()
     try:
         answer = await until_disconnected(request, deps.engine.complete(target, question.message, record.request_id))
     finally:
         record.upstream_seconds = time.perf_counter() - started
+    record.served_name = answer.model
     return ChatResponse(
-        response=answer, model=request.app.state.config.name, adapter=target.adapter, request_id=record.request_id
+        response=answer.text, model=request.app.state.config.name, adapter=target.adapter, request_id=record.request_id
     )
 
 
@@ -116,7 +119,7 @@ def _unprocessable(problem: ErrorDetails) -> ApiError:
     return ApiError(422, "invalid_field", problem["msg"] + ".", field=field)
 
 
-async def until_disconnected(request: Request, work: Coroutine[Any, Any, str]) -> str:
+async def until_disconnected(request: Request, work: Coroutine[Any, Any, Answer]) -> Answer:
     """The result of `work`, which is cancelled when the client goes away. Raises ApiError 499 then."""
     working = asyncio.create_task(work)
     leaving = asyncio.create_task(_disconnected(request))
