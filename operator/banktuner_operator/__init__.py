@@ -1,1 +1,1 @@
-"""The operator of banktuner. Layers, each importing downwards only: runtime, agentapi, cluster, plan, manifests, settings."""
+"""The operator of banktuner: runtime, agentapi, cluster, plan, manifests, settings; each imports downwards only."""

@@ -2,9 +2,10 @@
 
 from typing import Annotated, Literal
 
+from pydantic import Field
+
 from banktuner_api.bankingmodel import Engine
 from banktuner_api.common import ApiModel, Json
-from pydantic import Field
 
 
 class Images(ApiModel):

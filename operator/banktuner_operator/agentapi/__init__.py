@@ -1,0 +1,1 @@
+"""The TLS endpoint that pods talk to: progress in, desired adapters out."""

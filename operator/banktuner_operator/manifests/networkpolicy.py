@@ -1,0 +1,76 @@
+"""NetworkPolicies: closed both ways but for what a pod needs."""
+
+from banktuner_api import names
+from banktuner_api.common import Json
+from banktuner_operator.manifests.metadata import Owner, stamped
+from banktuner_operator.settings import Peer, Settings
+
+OPERATOR_COMPONENT = "operator"
+"""Value of app.kubernetes.io/component on the operator's own pods, in the chart."""
+
+
+def training_policy(owner: Owner, settings: Settings) -> Json:
+    """Pods of a job: nothing in; out to DNS, object storage and the agent API."""
+    return _policy(owner, "training", [], _outside(settings))
+
+
+def engine_policy(owner: Owner, settings: Settings) -> Json:
+    """Pods of the engine: in from their gateway only."""
+    ingress = [{"from": [_pods(owner.selector("gateway"))], "ports": [_tcp(names.PROXY_PORT)]}]
+    return _policy(owner, "engine", ingress, _outside(settings))
+
+
+def gateway_policy(owner: Owner, settings: Settings) -> Json:
+    """Pods of the gateway: in on their port; out to the engine, DNS and the agent API."""
+    ingress = [{"ports": [_tcp(names.GATEWAY_PORT)]}]
+    engine = {"to": [_pods(owner.selector("engine"))], "ports": [_tcp(names.PROXY_PORT)]}
+    return _policy(owner, "gateway", ingress, [_dns(), _agent(settings), engine])
+
+
+def _policy(owner: Owner, component: str, ingress: list[Json], egress: list[Json]) -> Json:
+    spec: Json = {
+        "podSelector": {"matchLabels": owner.selector(component)},
+        "policyTypes": ["Ingress", "Egress"],
+        "egress": egress,
+    }
+    if ingress:
+        spec["ingress"] = ingress
+    return stamped(
+        {
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "NetworkPolicy",
+            "metadata": owner.metadata(owner.child(component), component),
+            "spec": spec,
+        }
+    )
+
+
+def _outside(settings: Settings) -> list[Json]:
+    return [_dns(), _agent(settings), *(_object_store(peer) for peer in settings.network.object_stores)]
+
+
+def _dns() -> Json:
+    return {"ports": [{"port": 53, "protocol": "UDP"}, _tcp(53)]}
+
+
+def _agent(settings: Settings) -> Json:
+    to = {
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": settings.namespace}},
+        "podSelector": {
+            "matchLabels": {names.LABEL_NAME: "banktuner", names.LABEL_COMPONENT: OPERATOR_COMPONENT},
+        },
+    }
+    return {"to": [to], "ports": [_tcp(names.AGENT_PORT)]}
+
+
+def _object_store(peer: Peer) -> Json:
+    block: Json = {"cidr": peer.cidr} | ({"except": peer.excluded} if peer.excluded else {})
+    return {"to": [{"ipBlock": block}], "ports": [_tcp(port) for port in peer.ports]}
+
+
+def _pods(labels: dict[str, str]) -> Json:
+    return {"podSelector": {"matchLabels": labels}}
+
+
+def _tcp(port: int) -> Json:
+    return {"port": port, "protocol": "TCP"}

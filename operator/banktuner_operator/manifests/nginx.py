@@ -1,0 +1,50 @@
+"""nginx.conf of the proxy: the only port of an engine pod, with the paths that may be reached from outside it."""
+
+from banktuner_api import names
+from banktuner_api.bankingmodel import Engine
+
+PATHS = {
+    Engine.VLLM: ("/health", "/metrics", "/v1/models", "/v1/chat/completions", "/v1/completions"),
+    Engine.TGI: ("/health", "/metrics", "/info", "/v1/chat/completions", "/generate", "/generate_stream"),
+}
+READ_TIMEOUT_SECONDS = 300
+
+_CONFIGURATION = """\
+worker_processes 1;
+pid /tmp/nginx.pid;
+error_log stderr warn;
+events {{ worker_connections 1024; }}
+http {{
+  access_log off;
+  server_tokens off;
+  client_body_temp_path /tmp/body;
+  proxy_temp_path /tmp/proxy;
+  fastcgi_temp_path /tmp/fastcgi;
+  uwsgi_temp_path /tmp/uwsgi;
+  scgi_temp_path /tmp/scgi;
+  client_max_body_size 2m;
+  default_type application/json;
+  upstream engine {{ server 127.0.0.1:{engine_port}; keepalive 32; }}
+  server {{
+    listen {proxy_port};
+    proxy_http_version 1.1;
+    proxy_set_header Connection "";
+    proxy_set_header Host $host;
+    proxy_buffering off;
+    proxy_read_timeout {timeout}s;
+    location / {{ return 404 '{{"message": "not served here"}}'; }}
+{locations}
+  }}
+}}
+"""
+
+
+def configuration(engine: Engine) -> str:
+    """The whole file. Paths that load adapters are not in it: they are reached from inside the pod only."""
+    locations = "\n".join(f"    location = {path} {{ proxy_pass http://engine; }}" for path in PATHS[engine])
+    return _CONFIGURATION.format(
+        engine_port=names.ENGINE_PORT,
+        proxy_port=names.PROXY_PORT,
+        timeout=READ_TIMEOUT_SECONDS,
+        locations=locations,
+    )

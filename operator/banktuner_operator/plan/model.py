@@ -1,0 +1,165 @@
+"""BankingModel: from what was seen to what to do."""
+
+import json
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from pydantic import ValidationError
+
+from banktuner_api import names
+from banktuner_api.bankingmodel import AdapterState, BankingModelSpec, Engine
+from banktuner_api.common import Json
+from banktuner_api.serving import DesiredAdapter, DesiredState, GatewayConfig
+from banktuner_operator.manifests import configmap, deployment, networkpolicy, nginx, service
+from banktuner_operator.manifests.engine import EngineSetup
+from banktuner_operator.manifests.metadata import Owner, digest, stamped
+from banktuner_operator.plan import changes, model_status, serving
+from banktuner_operator.plan.conditions import false
+from banktuner_operator.plan.finetune import invalid
+from banktuner_operator.plan.model_status import ModelView
+from banktuner_operator.plan.serving import Before, Resolved
+from banktuner_operator.plan.types import Check, ModelSnapshot, Plan
+from banktuner_operator.settings import Profile, Settings
+
+
+@dataclass(frozen=True)
+class _Case:
+    """One BankingModel under decision."""
+
+    snapshot: ModelSnapshot
+    spec: BankingModelSpec
+    owner: Owner
+    settings: Settings
+    engine: Engine
+
+
+def plan_banking_model(snapshot: ModelSnapshot, now: datetime, settings: Settings) -> Plan:
+    """Decide. After the plan is carried out, planning again changes nothing."""
+    if snapshot.owner["metadata"].get("deletionTimestamp"):
+        return Plan()
+    view = ModelView(snapshot, now)
+    try:
+        spec = BankingModelSpec.model_validate(snapshot.owner["spec"])
+    except ValidationError as error:
+        return model_status.plan(replace(view, accepted=false("InvalidSpec", invalid(error))))
+    engine = spec.engine or settings.default_engine
+    case = _Case(snapshot, spec, Owner.of(snapshot.owner), settings, engine)
+    return _decide(case, replace(view, spec=spec, engine=engine))
+
+
+def _decide(case: _Case, view: ModelView) -> Plan:
+    profile = case.settings.profile(case.spec.profile)
+    if profile is None:
+        return model_status.plan(replace(view, accepted=_unknown_profile(case)))
+    before = Before.of(_live_config_map(case))
+    base = serving.model(case.spec, case.snapshot.jobs, before)
+    resolved = _adapters(case, base, before)
+    view = replace(view, model=base, adapters=resolved)
+    if base.source is None:
+        accepted = base.blocked if base.blocked and base.state == AdapterState.FAILED else view.accepted
+        return model_status.plan(replace(view, accepted=accepted))
+    if case.snapshot.conflicts:
+        held = ", ".join(case.snapshot.conflicts)
+        message = f"{held} exists and belongs to somebody else; delete or rename it"
+        return model_status.plan(replace(view, accepted=false("NameConflict", message)))
+    desired = _desired(case, base, resolved)
+    wanted = _children(case, desired, base, resolved, profile)
+    return model_status.plan(replace(view, desired=desired), changes.needed(wanted, case.snapshot.children))
+
+
+def _unknown_profile(case: _Case) -> Check:
+    known = ", ".join(sorted(case.settings.profiles)) or "none"
+    return false("UnknownProfile", f"spec.profile: {case.spec.profile!r} is not defined; known profiles: {known}")
+
+
+def _live_config_map(case: _Case) -> Json | None:
+    return changes.by_name(case.snapshot.children).get(("ConfigMap", configmap.serving_name(case.owner)))
+
+
+def _adapters(case: _Case, base: Resolved, before: Before) -> dict[str, Resolved]:
+    """Every adapter of the spec; those beyond what the engine sets aside for adapters fail."""
+    found: dict[str, Resolved] = {}
+    served = 0
+    limit = case.spec.lora.max_adapters
+    for entry in case.spec.adapters:
+        resolved = serving.adapter(entry, case.spec, case.snapshot.jobs, base, before)
+        served += resolved.source is not None
+        if resolved.source is not None and served > limit:
+            blocked = false("TooManyAdapters", f"spec.lora.maxAdapters is {limit}")
+            resolved = replace(resolved, source=None, blocked=blocked, state=AdapterState.FAILED)
+        found[entry.name] = resolved
+    return found
+
+
+def _desired(case: _Case, base: Resolved, resolved: dict[str, Resolved]) -> DesiredState:
+    adapters = [serving.desired_adapter(name, part.source) for name, part in resolved.items() if part.source]
+    assert base.source is not None  # the caller stops where the model is not resolved
+    state = DesiredState(
+        revision="",
+        namespace=case.owner.namespace,
+        name=case.owner.name,
+        engine=case.engine,
+        model=base.source,
+        adapters=adapters,
+        default_adapter=case.spec.default_adapter,
+        max_rank=case.spec.lora.max_rank,
+        agent_url=case.settings.agent_url,
+    )
+    return state.model_copy(update={"revision": digest(state.to_json())})
+
+
+def _children(
+    case: _Case, desired: DesiredState, base: Resolved, resolved: dict[str, Resolved], profile: Profile
+) -> list[Json]:
+    gateway = GatewayConfig(
+        namespace=case.owner.namespace,
+        name=case.owner.name,
+        engine_url=f"http://{case.owner.child('engine')}.{case.owner.namespace}.svc:{names.PROXY_PORT}",
+        agent_url=case.settings.agent_url,
+    )
+    setup = EngineSetup(case.owner.name, case.spec, case.engine, profile, _for_launcher(case, desired))
+    parts = deployment.Serving(case.owner, setup, desired, _secrets(case, base, resolved))
+    return [
+        _config_map(case, desired, gateway, base, resolved),
+        networkpolicy.engine_policy(case.owner, case.settings),
+        networkpolicy.gateway_policy(case.owner, case.settings),
+        service.engine_service(case.owner),
+        service.gateway_service(case.owner),
+        deployment.engine_deployment(parts, case.settings),
+        deployment.gateway_deployment(parts, gateway, case.settings),
+    ]
+
+
+def _for_launcher(case: _Case, desired: DesiredState) -> tuple[DesiredAdapter, ...]:
+    return tuple(desired.adapters) if case.engine == Engine.TGI else ()
+
+
+def _config_map(
+    case: _Case, desired: DesiredState, gateway: GatewayConfig, base: Resolved, resolved: dict[str, Resolved]
+) -> Json:
+    made = configmap.serving_config_map(
+        case.owner, desired, gateway, case.settings.agent_ca, nginx.configuration(case.engine)
+    )
+    sources = {
+        "model": base.job,
+        "adapters": {name: part.job for name, part in resolved.items() if part.job and part.source},
+    }
+    made["metadata"]["annotations"][serving.SOURCES_ANNOTATION] = json.dumps(sources, sort_keys=True)
+    return stamped(made)
+
+
+def _secrets(case: _Case, base: Resolved, resolved: dict[str, Resolved]) -> tuple[str, ...]:
+    """Secrets of the model and of every adapter; what outlives its FineTuneJob keeps the one it was given."""
+    parts = [base, *resolved.values()]
+    secrets = {part.secret for part in parts if part.secret}
+    if any(part.carried for part in parts):
+        secrets |= _live_secrets(case)
+    return tuple(sorted(secrets))
+
+
+def _live_secrets(case: _Case) -> set[str]:
+    live = changes.by_name(case.snapshot.children).get(("Deployment", case.owner.child("engine")))
+    if live is None:
+        return set()
+    containers = live["spec"]["template"]["spec"].get("initContainers", [])
+    return {entry["secretRef"]["name"] for container in containers for entry in container.get("envFrom", [])}

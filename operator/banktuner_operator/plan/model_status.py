@@ -1,0 +1,293 @@
+"""status of a BankingModel: adapters over all pods, conditions from checks."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from pydantic import ValidationError
+
+from banktuner_api import names
+from banktuner_api.bankingmodel import AdapterState, BankingModelSpec, Engine
+from banktuner_api.common import ConditionStatus, Json
+from banktuner_api.handshake import Failure
+from banktuner_api.serving import DesiredState
+from banktuner_operator.manifests.metadata import Owner
+from banktuner_operator.plan import changes, waiting
+from banktuner_operator.plan.base_model import ACCEPTED
+from banktuner_operator.plan.conditions import false, find, merge, true
+from banktuner_operator.plan.serving import Resolved
+from banktuner_operator.plan.types import Check, Event, ModelSnapshot, Plan
+
+STEADY_SECONDS = 60.0
+NOTHING = Resolved()
+
+
+@dataclass(frozen=True)
+class ModelView:
+    """What status is made from."""
+
+    snapshot: ModelSnapshot
+    now: datetime
+    spec: BankingModelSpec | None = None
+    engine: Engine | None = None
+    accepted: Check = ACCEPTED
+    model: Resolved = NOTHING
+    adapters: dict[str, Resolved] = field(default_factory=dict)
+    desired: DesiredState | None = None
+
+    @property
+    def owner(self) -> Owner:
+        """The BankingModel."""
+        return Owner.of(self.snapshot.owner)
+
+    def deployment(self, component: str) -> Json:
+        """status of a live Deployment; empty where there is none."""
+        live = changes.by_name(self.snapshot.children).get(("Deployment", self.owner.child(component)))
+        status: Json = (live or {}).get("status", {})
+        return status
+
+    def pods(self, component: str) -> list[Json]:
+        """Pods of one component that are not on their way out."""
+        return [
+            pod
+            for pod in self.snapshot.pods
+            if pod["metadata"]["labels"].get(names.LABEL_COMPONENT) == component
+            and not pod["metadata"].get("deletionTimestamp")
+        ]
+
+
+def plan(view: ModelView, apply: tuple[Json, ...] = ()) -> Plan:
+    """The plan of a BankingModel with its status."""
+    adapters = [_adapter(view, name, part) for name, part in view.adapters.items()]
+    checks = _checks(view, adapters)
+    owner = view.snapshot.owner
+    before = owner.get("status", {})
+    generation = owner["metadata"]["generation"]
+    ready = sum(entry["state"] == AdapterState.READY for entry in adapters)
+    status: Json = {
+        "observedGeneration": generation,
+        "conditions": merge(before.get("conditions", []), checks, generation, view.now),
+        "replicas": view.deployment("engine").get("replicas", 0),
+        "readyReplicas": view.deployment("engine").get("readyReplicas", 0),
+        "selector": ",".join(f"{key}={value}" for key, value in sorted(view.owner.selector("engine").items())),
+        "adaptersReady": f"{ready}/{len(adapters)}",
+        "adapters": adapters,
+        "url": f"http://{names.gateway_service_name(view.owner.name)}.{view.owner.namespace}.svc",
+    }
+    if view.engine:
+        status["engine"] = str(view.engine)
+    return Plan(
+        apply=apply,
+        status=status,
+        events=_events(owner, checks, adapters),
+        requeue_after=STEADY_SECONDS,
+        forget_instances=_gone(view),
+    )
+
+
+def _gone(view: ModelView) -> tuple[str, ...]:
+    """Pods that told something and are no more."""
+    alive = {pod["metadata"]["name"] for pod in view.snapshot.pods}
+    told = (entry["pod"] for entry in view.snapshot.owner.get("status", {}).get("instances", []))
+    return tuple(sorted(pod for pod in told if pod not in alive))
+
+
+def _adapter(view: ModelView, name: str, part: Resolved) -> Json:
+    wanted = view.spec.replicas if view.spec else 0
+    if part.source is None:
+        blocked = part.blocked or false("Unknown")
+        return {
+            "name": name,
+            "state": str(part.state),
+            "reason": blocked.reason,
+            "message": blocked.message,
+            "readyReplicas": 0,
+            "desiredReplicas": wanted,
+        }
+    told = _told(view, name, part.source.digest or "")
+    ready = [entry for entry in told if entry["state"] == AdapterState.READY]
+    failed = [entry for entry in told if entry["state"] == AdapterState.FAILED]
+    state = _state(len(ready), len(failed), wanted)
+    words = (failed or [{}])[0] if state != AdapterState.READY else {}
+    status: Json = {
+        "name": name,
+        "digest": part.source.digest,
+        "state": str(state),
+        "reason": words.get("reason", ""),
+        "message": words.get("message", ""),
+        "readyReplicas": len(ready),
+        "desiredReplicas": wanted,
+    }
+    seconds = [entry["loadSeconds"] for entry in ready if entry.get("loadSeconds") is not None]
+    return status | ({"lastLoadSeconds": max(seconds)} if seconds else {})
+
+
+def _state(ready: int, failed: int, wanted: int) -> AdapterState:
+    if failed:
+        return AdapterState.FAILED
+    return AdapterState.READY if ready and ready >= wanted else AdapterState.LOADING
+
+
+def _told(view: ModelView, name: str, digest: str) -> list[Json]:
+    """What live pods say of exactly this version of an adapter."""
+    alive = {pod["metadata"]["name"] for pod in view.pods("engine")}
+    instances = view.snapshot.owner.get("status", {}).get("instances", [])
+    return [
+        entry
+        for instance in instances
+        if instance["pod"] in alive
+        for entry in instance.get("adapters", [])
+        if entry["name"] == name and entry["digest"] == digest
+    ]
+
+
+def _checks(view: ModelView, adapters: list[Json]) -> dict[str, Check]:
+    model, engine = _model_ready(view), _engine_ready(view)
+    gateway, loaded = _component_ready(view, "gateway"), _adapters_ready(adapters)
+    ready = _ready(view, (model, engine, gateway))
+    return {
+        "Accepted": view.accepted,
+        "ModelReady": model,
+        "EngineReady": engine,
+        "AdaptersReady": loaded,
+        "GatewayReady": gateway,
+        "Ready": ready,
+        "Degraded": _degraded(view, ready, loaded),
+    }
+
+
+def _ready(view: ModelView, parts: tuple[Check, ...]) -> Check:
+    missing = next((part for part in (view.accepted, *parts) if part.status != ConditionStatus.TRUE), None)
+    return false(missing.reason, missing.message) if missing else true("Serving")
+
+
+def _model_ready(view: ModelView) -> Check:
+    if view.model.source is None:
+        return view.model.blocked or false(view.accepted.reason, view.accepted.message)
+    if view.deployment("engine").get("readyReplicas", 0):
+        return true("Staged", view.model.source.uri)
+    pods = view.pods("engine")
+    failures = [failure for pod in pods if (failure := _staging_failure(pod))]
+    if failures:
+        return false(failures[0].reason, _words(failures[0]))
+    if any(_staged(pod) for pod in pods):
+        return true("Staged", view.model.source.uri)
+    return false("Staging", f"the pods get {view.model.source.uri}")
+
+
+def _words(failure: Failure) -> str:
+    return f"{failure.field}: {failure.message}" if failure.field else failure.message
+
+
+def _init_status(pod: Json, name: str) -> Json:
+    statuses = pod.get("status", {}).get("initContainerStatuses", [])
+    return next((entry for entry in statuses if entry["name"] == name), {})
+
+
+def _staged(pod: Json) -> bool:
+    ended = _init_status(pod, "stage-model").get("state", {}).get("terminated", {})
+    return bool(ended.get("exitCode") == 0)
+
+
+def _staging_failure(pod: Json) -> Failure | None:
+    """What `stage-model` said when it last ended in failure; the kubelet starts it again and again."""
+    status = _init_status(pod, "stage-model")
+    for state in (status.get("state", {}), status.get("lastState", {})):
+        ended = state.get("terminated")
+        if ended and ended["exitCode"] != 0:
+            try:
+                return Failure.model_validate_json(ended.get("message", ""))
+            except ValidationError:
+                message = f"stage-model ended with exit code {ended['exitCode']}"
+                return Failure(reason="StagingFailed", message=message)
+    return None
+
+
+def _engine_ready(view: ModelView) -> Check:
+    if view.spec and view.spec.replicas == 0:
+        return false("ScaledToZero", "spec.replicas is 0")
+    return _component_ready(view, "engine")
+
+
+def _component_ready(view: ModelView, component: str) -> Check:
+    status = view.deployment(component)
+    ready = status.get("readyReplicas", 0)
+    if ready:
+        return true("Available", f"{ready} of {status.get('replicas', 0)} pods are ready")
+    if not view.desired:
+        return false("WaitingForModel" if view.model.blocked else view.accepted.reason)
+    pods = view.pods(component)
+    if not pods:
+        return waiting.of_no_pod(view.snapshot.warnings)
+    blocked = (waiting.of_pod(pod, secret_fields(view.spec)) for pod in pods)
+    found = next((check for check in blocked if check), None)
+    return found or _mounts(view) or false("Starting", f"the {component} starts")
+
+
+def _mounts(view: ModelView) -> Check | None:
+    """A missing Secret that is mounted shows in events only."""
+    for message in view.snapshot.warnings:
+        found = waiting.missing_secret(message)
+        if found and view.spec:
+            return false("SecretMissing", waiting.secret_message(found, secret_fields(view.spec)))
+    return None
+
+
+def secret_fields(spec: BankingModelSpec | None) -> waiting.SecretFields:
+    """(field, Secret name) of every Secret that a BankingModel names."""
+    if spec is None:
+        return []
+    named = [("spec.gateway.auth.tokensSecretRef", spec.gateway.auth.tokens_secret_ref.name)]
+    if spec.model.secret_ref:
+        named.append(("spec.model.secretRef", spec.model.secret_ref.name))
+    for index, adapter in enumerate(spec.adapters):
+        if adapter.secret_ref:
+            named.append((f"spec.adapters[{index}].secretRef", adapter.secret_ref.name))
+    return named
+
+
+def _adapters_ready(adapters: list[Json]) -> Check:
+    if not adapters:
+        return true("NoAdapters", "spec.adapters is empty")
+    late = [entry for entry in adapters if entry["state"] != AdapterState.READY]
+    if not late:
+        return true("Loaded", "every pod proved every adapter")
+    worst = next((entry for entry in late if entry["state"] == AdapterState.FAILED), late[0])
+    words = "; ".join(f"{entry['name']}: {entry['state']} {entry['message']}".strip() for entry in late)
+    return false(worst["reason"] or str(worst["state"]), words)
+
+
+def _degraded(view: ModelView, ready: Check, loaded: Check) -> Check:
+    if ready.status != ConditionStatus.TRUE or view.spec is None:
+        return false("NotServing")
+    running = view.deployment("engine").get("readyReplicas", 0)
+    if running < view.spec.replicas:
+        return true("FewerReplicas", f"{running} of {view.spec.replicas} engine pods are ready")
+    if loaded.status != ConditionStatus.TRUE:
+        return true(loaded.reason, loaded.message)
+    return false("AsSpecified")
+
+
+def _events(owner: Json, checks: dict[str, Check], adapters: list[Json]) -> tuple[Event, ...]:
+    """Told when serving begins or ends, when something is refused, and when an adapter becomes ready or fails."""
+    events = []
+    for kind in ("Accepted", "Ready"):
+        check, before = checks[kind], find(owner, kind)
+        same = before is not None and (before["status"], before["reason"]) == (check.status, check.reason)
+        if same or check.reason in ("Accepted", "Staging", "Starting", "PodPending"):
+            continue
+        normal = check.status == ConditionStatus.TRUE
+        events.append(Event("Normal" if normal else "Warning", check.reason, check.message or kind))
+    earlier = {entry["name"]: entry for entry in owner.get("status", {}).get("adapters", [])}
+    for entry in adapters:
+        was = earlier.get(entry["name"], {})
+        if (was.get("state"), was.get("digest")) != (entry["state"], entry.get("digest")):
+            events.extend(_adapter_event(entry))
+    return tuple(events)
+
+
+def _adapter_event(entry: Json) -> list[Event]:
+    if entry["state"] == AdapterState.READY:
+        return [Event("Normal", "AdapterReady", f"adapter {entry['name']} ({entry['digest']}) is served")]
+    if entry["state"] == AdapterState.FAILED:
+        return [Event("Warning", entry["reason"] or "AdapterFailed", f"adapter {entry['name']}: {entry['message']}")]
+    return []

@@ -1,0 +1,1 @@
+"""The process: watches, leader election, probes, start and end. The only place that knows kopf."""
