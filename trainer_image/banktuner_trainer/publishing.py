@@ -20,6 +20,15 @@ from banktuner_api.handshake import (
 from banktuner_trainer.errors import TrainerError
 
 POLL_SECONDS = 0.2
+_CODES = {
+    "InvalidConfig": ExitCode.INVALID_CONFIG,
+    "EmptyArtifact": ExitCode.INVALID_MODEL,
+    "DigestMismatch": ExitCode.INTEGRITY,
+    "UnsafeArtifactFile": ExitCode.UNSAFE_FILE,
+    "DiskFull": ExitCode.DISK_FULL,
+    "PublicationConflict": ExitCode.INTERRUPTED,
+}
+"""Exit code by the reason that `publish` gives; other reasons are worth another attempt."""
 
 
 def read_staged(control: Path) -> Staged:
@@ -50,5 +59,6 @@ def publish(control: Path, request: ArtifactRequest) -> Result:
         refused = control / PUBLISH_FAILURE
         if refused.exists():
             failure = Failure.model_validate_json(refused.read_bytes())
-            raise TrainerError(ExitCode.INTERNAL, failure.reason, failure.message, failure.field)
+            code = _CODES.get(failure.reason, ExitCode.INTERNAL)
+            raise TrainerError(code, failure.reason, failure.message, failure.field)
         time.sleep(POLL_SECONDS)
