@@ -6,7 +6,8 @@ import sys
 import uvicorn
 from fastapi import FastAPI
 
-from banktuner_gateway.app import build_deps, create_app
+from banktuner_gateway.app import create_app
+from banktuner_gateway.deps import build_deps
 from banktuner_gateway.observability import configure_logging
 from banktuner_gateway.settings import Settings, SettingsError, load_settings, parse_arguments
 

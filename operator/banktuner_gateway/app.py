@@ -2,42 +2,18 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from banktuner_api import names
-from banktuner_api.agent import AgentClient
 from banktuner_api.serving import GatewayConfig
-from banktuner_gateway.auth import TokenStore
-from banktuner_gateway.desired import DesiredWatcher
-from banktuner_gateway.engine import EngineClient
+from banktuner_gateway.deps import Deps
 from banktuner_gateway.errors import ApiError, from_http_exception
 from banktuner_gateway.limits import BodyLimit
-from banktuner_gateway.observability import Metrics, RequestObserver, RequestRecord
+from banktuner_gateway.observability import RequestObserver, RequestRecord
 from banktuner_gateway.routes import chat, health
-from banktuner_gateway.settings import Settings
-
-
-@dataclass(frozen=True)
-class Deps:
-    """What the routes work with; reachable as `request.app.state.deps`."""
-
-    tokens: TokenStore
-    desired: DesiredWatcher
-    engine: EngineClient
-    metrics: Metrics
-
-
-def build_deps(settings: Settings) -> Deps:
-    """The real parts for these settings; nothing is connected yet."""
-    config = settings.config
-    client = AgentClient(config.agent_url, settings.token_file, settings.config_dir / names.CA_KEY)
-    desired = DesiredWatcher(client, config.namespace, config.name, settings.config_dir / names.DESIRED_KEY)
-    return Deps(TokenStore(settings.tokens_dir), desired, EngineClient(config), Metrics())
 
 
 def create_app(config: GatewayConfig, deps: Deps) -> FastAPI:

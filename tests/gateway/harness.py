@@ -14,7 +14,8 @@ import uvicorn
 
 from banktuner_api.serving import DesiredState, GatewayConfig
 from banktuner_gateway import __main__ as entry
-from banktuner_gateway.app import build_deps, create_app
+from banktuner_gateway.app import create_app
+from banktuner_gateway.deps import build_deps
 from banktuner_gateway.settings import Settings
 
 TOKEN = "correct-horse-battery-staple"

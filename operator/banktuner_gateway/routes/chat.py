@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Request, Security
 from fastapi.security import HTTPBearer
@@ -11,13 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 from starlette.requests import ClientDisconnect
 
+from banktuner_gateway.deps import Deps
 from banktuner_gateway.engine import Answer
 from banktuner_gateway.errors import ApiError, ErrorBody, client_disconnected
 from banktuner_gateway.observability import RequestRecord
 from banktuner_gateway.targets import select_target
-
-if TYPE_CHECKING:
-    from banktuner_gateway.app import Deps
 
 PATH = "/api/v1/chat/"
 

@@ -1,14 +1,11 @@
 """Probes and metrics. They need no token and tell nothing about customers."""
 
-from typing import TYPE_CHECKING
-
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 from starlette.responses import JSONResponse
 
-if TYPE_CHECKING:
-    from banktuner_gateway.app import Deps
+from banktuner_gateway.deps import Deps
 
 router = APIRouter()
 
@@ -45,7 +42,7 @@ async def metrics(request: Request) -> Response:
     return Response(generate_latest(deps.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
 
-async def _readiness(deps: "Deps") -> Readiness:
+async def _readiness(deps: Deps) -> Readiness:
     usable = deps.tokens.usable
     reasons = [] if usable else list(deps.tokens.problems)
     if deps.desired.current is None:
