@@ -2,11 +2,10 @@
 
 import json
 import os
-import shutil
 from hashlib import sha256
 from pathlib import Path
 
-from localcluster import archives, catalog, runtime
+from localcluster import archives, catalog, runtime, storage
 from localcluster.catalog import Image, reference
 from localcluster.settings import REPOSITORY, Paths
 from localcluster.shell import run, step, succeeds
@@ -133,35 +132,14 @@ def ignore_file(paths: Paths) -> Path:
 
 
 def hand_over(paths: Paths, name: str, tag: str) -> None:
-    """Give containerd an image of buildah's storage: only layers it lacks are written out, uncompressed."""
-    layout = paths.cache / "tmp" / f"layout-{name}"
-    shutil.rmtree(layout, ignore_errors=True)
-    held = runtime.contents(paths)
-    try:
-        lend_blobs(paths, layout, held)
-        command = buildah(paths, "push", "--quiet", "--disable-compression", local(name, tag), f"oci:{layout}:x")
-        run(command, remedy=REMEDY, log=paths.logs / f"image-{name}.log", env={"TMPDIR": str(paths.cache / "tmp")})
-        entry = json.loads((layout / "index.json").read_text())["manifests"][0]["digest"]
-        manifest = blob(layout, entry).read_bytes()
-        content = json.loads(manifest)
-        digests = [content["config"]["digest"], *(layer["digest"] for layer in content["layers"])]
-        blobs: dict[str, Path | bytes] = {one: blob(layout, one) for one in digests if one not in held}
-        runtime.import_image(paths, (reference(name, tag), reference(name, "dev")), manifest, blobs)
-    finally:
-        shutil.rmtree(layout, ignore_errors=True)
-
-
-def blob(layout: Path, digest: str) -> Path:
-    return layout / archives.blob_name(digest)
-
-
-def lend_blobs(paths: Paths, layout: Path, held: set[str]) -> None:
-    """Link containerd's blobs into the layout, so that buildah finds its layers there and does not write them again."""
-    for digest in held:
-        source = paths.containerd / "io.containerd.content.v1.content" / archives.blob_name(digest)
-        target = blob(layout, digest)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        os.link(source, target)
+    """Give containerd an image of buildah's storage: a stream of the layers it lacks, uncompressed, nothing on disk."""
+    inspected = json.loads(run(buildah(paths, "inspect", "--type", "image", local(name, tag)), remedy=REMEDY))
+    manifest, config = inspected["Manifest"].encode(), inspected["Config"].encode()
+    digests = [layer["digest"] for layer in json.loads(manifest)["layers"]]
+    stored, held = storage.layers(paths.buildah / "storage"), runtime.contents(paths)
+    blobs: dict[str, archives.Blob | bytes] = {archives.digest_of(config): config}
+    blobs |= {digest: stored[digest] for digest in digests if digest not in held}
+    runtime.import_image(paths, (reference(name, tag), reference(name, "dev")), manifest, blobs)
 
 
 def forget_old(paths: Paths, name: str, tag: str) -> None:

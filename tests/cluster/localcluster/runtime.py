@@ -1,6 +1,7 @@
 """containerd's side of images and containers, through its own `ctr`."""
 
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,9 @@ def contents(paths: Paths) -> set[str]:
     return set(run(ctr(paths, "content", "list", "--quiet"), remedy=REMEDY).split())
 
 
-def import_image(paths: Paths, names: tuple[str, ...], manifest: bytes, blobs: dict[str, Path | bytes]) -> None:
+def import_image(
+    paths: Paths, names: tuple[str, ...], manifest: bytes, blobs: Mapping[str, archives.Blob | bytes]
+) -> None:
     """Stream an image into containerd and unpack it; layers it already holds are neither sent nor unpacked again."""
     command = ctr(paths, "images", "import", "-")
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
