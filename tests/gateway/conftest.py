@@ -29,6 +29,31 @@ def background() -> Iterator[Background]:
     loop.close()
 
 
+@pytest.fixture(scope="session")
+def running_engine(background: Background) -> Iterator[Engine]:
+    servers = AsyncExitStack()
+    yield background.run(servers.enter_async_context(Engine().serve()))
+    background.run(servers.aclose())
+
+
+@pytest.fixture
+def engine(running_engine: Engine) -> Engine:
+    running_engine.reset()
+    return running_engine
+
+
+def pod_files(folder: Path) -> Path:
+    """The folder that a gateway pod mounts, with one caller and one adapter."""
+    write_desired(folder, desired())
+    write_tokens(folder / "tokens", teller=TOKEN)
+    return folder
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    return pod_files(tmp_path)
+
+
 @pytest.fixture
 def stack(background: Background) -> Iterator[AsyncExitStack]:
     servers = AsyncExitStack()
@@ -36,24 +61,13 @@ def stack(background: Background) -> Iterator[AsyncExitStack]:
     background.run(servers.aclose())
 
 
-@pytest.fixture
-def engine(background: Background, stack: AsyncExitStack) -> Engine:
-    return background.run(stack.enter_async_context(Engine().serve()))
-
-
-@pytest.fixture
-def files(tmp_path: Path) -> Path:
-    """The folder that a gateway pod mounts, with one caller and one adapter."""
-    write_desired(tmp_path, desired())
-    write_tokens(tmp_path / "tokens", teller=TOKEN)
-    return tmp_path
-
-
 StartGateway = Callable[..., str]
 
 
 @pytest.fixture
 def start_gateway(background: Background, stack: AsyncExitStack, engine: Engine, files: Path) -> StartGateway:
+    """Starts a gateway on `files`, which the test may change; for tests that the shared one does not serve."""
+
     def start(**changes: Any) -> str:
         parts = settings(files, gateway_config(engine.port, **changes))
         return background.run(stack.enter_async_context(serve_gateway(parts)))
@@ -61,9 +75,19 @@ def start_gateway(background: Background, stack: AsyncExitStack, engine: Engine,
     return start
 
 
+@pytest.fixture(scope="session")
+def shared_gateway(
+    background: Background, running_engine: Engine, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    parts = settings(pod_files(tmp_path_factory.mktemp("pod")), gateway_config(running_engine.port))
+    servers = AsyncExitStack()
+    yield background.run(servers.enter_async_context(serve_gateway(parts)))
+    background.run(servers.aclose())
+
+
 @pytest.fixture
-def client(start_gateway: StartGateway) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=start_gateway(), timeout=30) as connected:
+def client(shared_gateway: str, engine: Engine) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=shared_gateway, timeout=30) as connected:
         yield connected
 
 

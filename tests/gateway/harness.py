@@ -55,6 +55,12 @@ class Engine:
     """Set when a client closed its connection before it had its answer."""
     port: int = 0
 
+    def reset(self) -> None:
+        """As new, on the same port."""
+        self.models = {"assistant", "card-support-aaaaaaaaaaaa"}
+        self.mode, self.healthy, self.requests = "ok", True, []
+        self.asked, self.abandoned = threading.Event(), threading.Event()
+
     @asynccontextmanager
     async def serve(self) -> AsyncIterator["Engine"]:
         server = await asyncio.start_server(self._connection, "127.0.0.1", self.port)

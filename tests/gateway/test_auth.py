@@ -52,12 +52,13 @@ def test_a_stranger_learns_nothing_about_the_body(client):
     assert client.post(CHAT, content=b"{", headers={"Authorization": "Bearer wrong"}).status_code == 401
 
 
-def test_rotation_and_revocation_need_no_restart(files, client):
-    assert client.post(CHAT, json=QUESTION, headers=AUTH).status_code == 200
-    write_tokens(files / "tokens", mobile="the-new-token")
-    time.sleep(auth.CHECK_SECONDS + 0.1)
-    assert client.post(CHAT, json=QUESTION, headers=AUTH).status_code == 401
-    assert client.post(CHAT, json=QUESTION, headers={"Authorization": "Bearer the-new-token"}).status_code == 200
+def test_rotation_and_revocation_need_no_restart(files, start_gateway):
+    with httpx.Client(base_url=start_gateway()) as client:
+        assert client.post(CHAT, json=QUESTION, headers=AUTH).status_code == 200
+        write_tokens(files / "tokens", mobile="the-new-token")
+        time.sleep(auth.CHECK_SECONDS + 0.1)
+        assert client.post(CHAT, json=QUESTION, headers=AUTH).status_code == 401
+        assert client.post(CHAT, json=QUESTION, headers={"Authorization": "Bearer the-new-token"}).status_code == 200
 
 
 @pytest.mark.parametrize("value", [b"", b"Bearer", b"Bearer ", b"Bearer \t ", b"Basic dGVzdA=="])

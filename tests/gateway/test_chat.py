@@ -90,11 +90,12 @@ def test_nothing_known_yet_is_503(files, start_gateway):
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "not_ready")
 
 
-def test_a_new_adapter_in_the_file_is_answered_without_restart(files, client, engine):
+def test_a_new_adapter_in_the_file_is_answered_without_restart(files, start_gateway, engine):
     engine.models.add("wealth-bbbbbbbbbbbb")
-    assert ask(client, message="Hello", adapter="wealth").status_code == 404
-    write_desired(files, desired("r2", adapters=[adapter("card-support", "a"), adapter("wealth", "b")]))
-    answer = _until_ok(client, message="Hello", adapter="wealth")
+    with httpx.Client(base_url=start_gateway()) as client:
+        assert ask(client, message="Hello", adapter="wealth").status_code == 404
+        write_desired(files, desired("r2", adapters=[adapter("card-support", "a"), adapter("wealth", "b")]))
+        answer = _until_ok(client, message="Hello", adapter="wealth")
     assert answer.json()["response"] == "wealth-bbbbbbbbbbbb says Hello"
 
 

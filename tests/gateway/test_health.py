@@ -23,20 +23,22 @@ def test_not_ready_says_every_reason_but_stays_alive(files, start_gateway, engin
     assert [reason.partition(":")[0] for reason in answer.json()["reasons"]] == ["tokens", "desired state", "engine"]
 
 
-def test_readiness_follows_the_engine_and_cannot_flood_it(client, engine):
-    assert client.get("/readyz").status_code == 200
-    engine.healthy = False
-    assert client.get("/readyz").status_code == 200, "an answer is kept for a second"
-    time.sleep(1.1)
-    assert client.get("/readyz").json()["reasons"] == ["engine: health status 503"]
+def test_readiness_follows_the_engine_and_cannot_flood_it(start_gateway, engine):
+    with httpx.Client(base_url=start_gateway()) as client:
+        assert client.get("/readyz").status_code == 200
+        engine.healthy = False
+        assert client.get("/readyz").status_code == 200, "an answer is kept for a second"
+        time.sleep(1.1)
+        assert client.get("/readyz").json()["reasons"] == ["engine: health status 503"]
 
 
-def test_metrics_count_by_route_status_and_adapter(client, engine):
-    client.post(CHAT, json={"message": "Hello"}, headers=AUTH)
-    client.post(CHAT, json={"message": "Hello", "adapter": None}, headers=AUTH)
-    client.post(CHAT, json={"message": "Hello", "adapter": "made-up-by-a-caller"}, headers=AUTH)
-    client.get("/made/up/by/a/caller")
-    text = client.get("/metrics").text
+def test_metrics_count_by_route_status_and_adapter(start_gateway, engine):
+    with httpx.Client(base_url=start_gateway()) as client:
+        client.post(CHAT, json={"message": "Hello"}, headers=AUTH)
+        client.post(CHAT, json={"message": "Hello", "adapter": None}, headers=AUTH)
+        client.post(CHAT, json={"message": "Hello", "adapter": "made-up-by-a-caller"}, headers=AUTH)
+        client.get("/made/up/by/a/caller")
+        text = client.get("/metrics").text
     count = "banktuner_gateway_requests_total"
     assert f'{count}{{adapter="card-support",route="{CHAT}",status="200"}} 1.0' in text
     assert f'{count}{{adapter="",route="{CHAT}",status="200"}} 1.0' in text
