@@ -20,7 +20,7 @@ def build(seed: int) -> dict[str, list[Row]]:
         "out-of-scope-test": questions.refused_rows() + sampler.sample(FAMILIES, 95, held_out=True),
         "banking-train": sampler.sample(INTENTS, 10_200),
         "house-train": sampler.sample(HOUSE_INTENTS, 1_500, house=True) + sampler.sample(OTHER_INTENTS, 360),
-        "out-of-scope-train": sampler.sample(FAMILIES, 800),
+        "out-of-scope-train": sampler.sample(FAMILIES, 1_200),
     }
 
 
