@@ -27,13 +27,22 @@ LIMIT_SECONDS = 45 * 60
 console = Console()
 
 
+PARTS = {"base": "banking", "house": "house"}
+"""Both models also learn what they do not talk about."""
+
+
 def prepare_data() -> Path:
     """Generate the questions and answers and put them into the bucket."""
-    folder = BUILD / "dataset"
+    generated, folder = BUILD / "dataset", BUILD / "quickstart"
     generator = HERE.parent / "dataset" / "generate.py"
-    subprocess.run([sys.executable, str(generator), "--seed", "7", "--out", str(folder)], check=True)
+    subprocess.run([sys.executable, str(generator), "--seed", "7", "--out", str(generated)], check=True)
+    folder.mkdir(exist_ok=True)
+    for part, source in PARTS.items():
+        for split in ("train", "test"):
+            files = [generated / f"{name}-{split}.jsonl" for name in (source, "out-of-scope")]
+            (folder / f"{part}-{split}.jsonl").write_bytes(b"".join(file.read_bytes() for file in files))
     upload(folder, "quickstart")
-    return folder
+    return generated
 
 
 def create_token() -> str:
