@@ -1,4 +1,4 @@
-"""Where a pod keeps things: the configuration, the shared volume and what Kubernetes mounts."""
+"""Where a pod keeps things: the configuration, the shared volume, what Kubernetes mounts, the engine."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +13,13 @@ BASE_MODEL_DIGEST = "base-model-digest"
 
 @dataclass(frozen=True)
 class Paths:
-    """Mount points; the defaults are those of every pod."""
+    """Mount points and the engine's address; the defaults are those of every pod."""
 
     config: Path = names.CONFIG_DIR
     work: Path = names.WORK_DIR
     token: Path = names.TOKEN_FILE
     termination_log: Path = names.TERMINATION_LOG
+    engine_url: str = f"http://127.0.0.1:{names.ENGINE_PORT}"
 
     @property
     def control(self) -> Path:

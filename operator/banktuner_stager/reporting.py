@@ -38,9 +38,9 @@ class NewestWord(Generic[_Word]):
             self._changed.notify_all()
 
     def flush(self, seconds: float) -> None:
-        """Wait until the newest word is delivered, at most `seconds`."""
+        """Wait until the newest word is delivered, or nobody is there to take it, at most `seconds`."""
         with self._changed:
-            self._changed.wait_for(lambda: not self._pending, seconds)
+            self._changed.wait_for(lambda: self._failing or not self._pending, seconds)
 
     def _run(self) -> None:
         while True:
@@ -56,13 +56,15 @@ class NewestWord(Generic[_Word]):
         except AgentError as error:
             if not self._failing:
                 LOG.warning("the agent API is out of reach: %s", error)
-            self._failing = True
+            self._settle(failing=True, pending=True)
             return RETRY_SECONDS
-        self._failing = False
-        with self._changed:
-            self._pending = self._word is not word
-            self._changed.notify_all()
+        self._settle(failing=False, pending=self._word is not word)
         return SPACING_SECONDS
+
+    def _settle(self, failing: bool, pending: bool) -> None:
+        with self._changed:
+            self._failing, self._pending = failing, pending
+            self._changed.notify_all()
 
 
 class Progress:

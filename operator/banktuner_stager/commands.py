@@ -1,0 +1,106 @@
+"""The four commands: each reads its configuration, puts the parts together and runs them."""
+
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from banktuner_api import handshake, names
+from banktuner_api.agent import AgentClient
+from banktuner_api.bankingmodel import Engine
+from banktuner_api.finetunejob import Phase
+from banktuner_api.run_config import RunConfig
+from banktuner_api.serving import DesiredState, Observed
+from banktuner_stager.engine import AdapterEngine, VllmEngine
+from banktuner_stager.errors import invalid_config
+from banktuner_stager.paths import Paths
+from banktuner_stager.publish import Publisher
+from banktuner_stager.reporting import NewestWord, Progress
+from banktuner_stager.serving import read_base_digest, read_desired, stage_serving
+from banktuner_stager.stage import stage
+from banktuner_stager.sync import Sync
+from banktuner_stager.watch import DesiredWatch
+
+OBSERVED_SECONDS = 30.0
+"""How often what is observed is told without a change, so that a restarted operator knows it."""
+POD_NAME = "POD_NAME"
+
+
+@dataclass(frozen=True)
+class Command:
+    """`work` raises StagerError or anything unexpected.
+
+    `sidecar`: being told to stop is its good end. `stays`: it waits for that also after its work is done, because the
+    kubelet would start it again. `failure_file`: control file that a failure is written to.
+    """
+
+    work: Callable[[Paths], None]
+    sidecar: bool = False
+    stays: bool = False
+    failure_file: str | None = None
+
+
+def _stage(paths: Paths) -> None:
+    config = _run_config(paths)
+    progress = Progress(_agent(config.agent_url, paths), config.job, Phase.STAGING)
+    try:
+        stage(config, paths, os.environ, progress)
+    finally:
+        progress.flush()
+
+
+def _publish(paths: Paths) -> None:
+    if any((paths.control / name).exists() for name in (handshake.COMMITTED, handshake.PUBLISH_FAILURE)):
+        return  # this attempt is settled: the kubelet started the sidecar again
+    config = _run_config(paths)
+    progress = Progress(_agent(config.agent_url, paths), config.job, Phase.PUBLISHING)
+    Publisher(config, paths, os.environ, progress.tell).run()
+
+
+def _stage_model(paths: Paths) -> None:
+    stage_serving(read_desired(paths), paths, os.environ)
+
+
+def _sync(paths: Paths) -> None:
+    desired = read_desired(paths)
+    client = _agent(desired.agent_url, paths)
+    words: NewestWord[Observed] = NewestWord(
+        lambda word: client.observed(desired.namespace, desired.name, word), repeat=OBSERVED_SECONDS
+    )
+    pod = os.environ.get(POD_NAME, "")
+    if not pod:
+        raise invalid_config(f"the environment has no {POD_NAME}", None)
+    sync = Sync(desired, paths, _engine(desired, paths), read_base_digest(paths), pod, os.environ, words.tell)
+    watch = DesiredWatch(desired, paths, sync.want)
+    threading.Thread(target=watch.run, name="desired", daemon=True).start()
+    sync.run()
+
+
+def _engine(desired: DesiredState, paths: Paths) -> AdapterEngine:
+    if desired.engine is Engine.VLLM:
+        return VllmEngine(paths.engine_url, desired.name)
+    from banktuner_stager.tgi_proof import TgiEngine  # only here: the client library is slow to import
+
+    return TgiEngine(paths.engine_url)
+
+
+def _run_config(paths: Paths) -> RunConfig:
+    place = paths.config / names.RUN_CONFIG_KEY
+    try:
+        return RunConfig.model_validate_json(place.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise invalid_config(f"{place} cannot be read: {type(error).__name__}", None) from error
+
+
+def _agent(url: str, paths: Paths) -> AgentClient:
+    return AgentClient(url, paths.token, paths.config / names.CA_KEY)
+
+
+COMMANDS = {
+    "stage": Command(_stage),
+    "publish": Command(_publish, sidecar=True, stays=True, failure_file=handshake.PUBLISH_FAILURE),
+    "stage-model": Command(_stage_model),
+    "sync": Command(_sync, sidecar=True),
+}

@@ -1,0 +1,57 @@
+"""`stage-model`: brings the base model into a serving pod, and for TGI the adapters, which it loads at start only."""
+
+import logging
+from collections.abc import Mapping
+
+from pydantic import ValidationError
+
+from banktuner_api import handshake, names
+from banktuner_api.bankingmodel import Engine
+from banktuner_api.common import Digest
+from banktuner_api.serving import DesiredAdapter, DesiredState
+from banktuner_stager.adapter import Limits, fetch_adapter, open_adapter
+from banktuner_stager.errors import invalid_config
+from banktuner_stager.model import stage_model
+from banktuner_stager.paths import BASE_MODEL_DIGEST, Paths
+from banktuner_stager.stage import open_source
+from banktuner_stager.waiting import Patience
+
+LOG = logging.getLogger("banktuner.stager")
+
+
+def read_desired(paths: Paths) -> DesiredState:
+    """The mounted desired.json. Raises StagerError (INVALID_CONFIG)."""
+    place = paths.config / names.DESIRED_KEY
+    try:
+        return DesiredState.model_validate_json(place.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise invalid_config(f"{place} cannot be read: {type(error).__name__}", None) from error
+
+
+def read_base_digest(paths: Paths) -> Digest:
+    """The `tree_digest` of the staged base model. Raises OSError where `stage-model` did not run."""
+    return (paths.control / BASE_MODEL_DIGEST).read_text(encoding="utf-8").strip()
+
+
+def stage_serving(desired: DesiredState, paths: Paths, environment: Mapping[str, str]) -> None:
+    """Do the init container's work. Raises StagerError."""
+    patience = Patience(tell=_log)
+    source = open_source(desired.model, "spec.model.uri", "spec.model.secretRef", environment)
+    digest = stage_model(desired.model, source, paths.model, patience, lambda message: _log("", message))
+    handshake.write_atomic(paths.control / BASE_MODEL_DIGEST, digest)
+    if desired.engine is Engine.TGI:
+        for adapter in desired.adapters:
+            _stage_adapter(adapter, desired.max_rank, paths, environment, patience)
+
+
+def _stage_adapter(
+    adapter: DesiredAdapter, max_rank: int, paths: Paths, environment: Mapping[str, str], patience: Patience
+) -> None:
+    source = open_adapter(adapter, environment)
+    limits = Limits(max_rank, read_base_digest(paths))
+    patience.run(lambda: fetch_adapter(adapter, source, paths.adapters, limits), source.location.uri, source.field)
+    LOG.info("adapter %s is staged as %s", adapter.name, adapter.served_name)
+
+
+def _log(reason: str, message: str) -> None:
+    LOG.info("%s", f"{reason}: {message}" if reason else message)
