@@ -62,9 +62,12 @@ class Client:
         self._api = api
 
     @classmethod
-    async def connect(cls) -> "Client":
-        """As a pod, or as KUBECONFIG says."""
+    async def connect(cls, kubeconfig: str | None = None) -> "Client":
+        """As this file says; without one as a pod, or as KUBECONFIG said when the process started."""
         configuration = kube.Configuration()
+        if kubeconfig:
+            await kube_config.load_kube_config(kubeconfig, client_configuration=configuration)  # type: ignore[no-untyped-call]
+            return cls(kube.ApiClient(configuration))
         try:
             kube_config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
         except kube_config.ConfigException:
