@@ -47,15 +47,23 @@ def tag(root: Path, target: str, parent: str = "1") -> str:
 
 
 def test_a_target_is_made_of_its_own_chain_of_stages_only() -> None:
-    assert dockerfiles.context_sources(DOCKERFILE, "first") == ["app/common", "app/first", "requirements/shared.txt"]
-    assert "app/second" in dockerfiles.context_sources(DOCKERFILE, "second")
-    assert "app/first" in dockerfiles.context_sources(DOCKERFILE, "second")
-    assert dockerfiles.context_sources(DOCKERFILE, None) == ["app/other"]
+    assert dockerfiles.recipe(DOCKERFILE, "first")[1] == ["app/common", "app/first", "requirements/shared.txt"]
+    assert {"app/first", "app/second"} <= set(dockerfiles.recipe(DOCKERFILE, "second")[1])
+    assert dockerfiles.recipe(DOCKERFILE, None)[1] == ["app/other"]
+
+
+def test_another_stage_of_the_same_dockerfile_does_not_change_an_image(repository: Path) -> None:
+    before = {target: tag(repository, target) for target in ("first", "other")}
+    (repository / "Dockerfile").write_text(DOCKERFILE + "USER 10001\n")
+    assert tag(repository, "first") == before["first"]
+    assert tag(repository, "other") != before["other"]
+    (repository / "Dockerfile").write_text(DOCKERFILE.replace("BASE=debian", "BASE=alpine"))
+    assert tag(repository, "first") != before["first"]
 
 
 def test_an_unknown_target_is_refused() -> None:
     with pytest.raises(KeyError):
-        dockerfiles.context_sources(DOCKERFILE, "absent")
+        dockerfiles.recipe(DOCKERFILE, "absent")
 
 
 def test_a_changed_file_changes_the_images_that_copy_it_and_no_other(repository: Path) -> None:

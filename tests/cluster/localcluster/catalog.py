@@ -58,11 +58,11 @@ def content_tag(root: Path, image: Image, parent_tags: Mapping[str, str]) -> str
     dockerfile = root / image.dockerfile
     if not dockerfile.is_file():
         raise ClusterError(f"{image.dockerfile} of image {image.name} is not there", "check out the whole repository")
-    text = dockerfile.read_text()
+    text, sources = dockerfiles.recipe(dockerfile.read_text(), image.target)
     digest = sha256(f"{image.name}\0{image.target}\0{text}\0".encode())
     for argument, parent in sorted(image.parents.items()):
         digest.update(f"{argument}={parent_tags[parent]}\0".encode())
-    for source in dockerfiles.context_sources(text, image.target):
+    for source in sources:
         for path in files(root, source):
             digest.update(f"{path.relative_to(root)}\0".encode() + sha256(path.read_bytes()).digest())
     return digest.hexdigest()[:TAG_LENGTH]

@@ -89,6 +89,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="cluster.py", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("up", help="bring the cluster up from whatever is found, images and operator included")
+    commands.add_parser("images", help="build and import what changed of the images, upgrade the operator to them")
     ending = commands.add_parser("down", help="remove everything it made on this machine but tools and images")
     ending.add_argument("--purge", action="store_true", help="remove tools and images too")
     commands.add_parser("env", help='print shell exports: eval "$(... env)"')
@@ -111,6 +112,8 @@ def dispatch(paths: Paths, options: argparse.Namespace) -> int:
         with locked(paths):
             if options.command == "up":
                 up(paths)
+            elif options.command == "images":
+                install(paths)
             else:
                 down(paths, options.purge)
         say(f"{options.command}: {time.monotonic() - started:.0f} s")

@@ -9,12 +9,13 @@ class Stage:
 
     parent: str
     name: str
+    lines: list[str] = field(default_factory=list)
     sources: list[str] = field(default_factory=list)
     stages: list[str] = field(default_factory=list)
 
 
 def parse(text: str) -> list[Stage]:
-    """The stages of a Dockerfile in their order; only FROM, COPY and ADD are looked at."""
+    """The stages of a Dockerfile in their order; only FROM, COPY and ADD are understood."""
     stages: list[Stage] = []
     for line in text.replace("\\\n", " ").splitlines():
         words = line.split()
@@ -24,6 +25,8 @@ def parse(text: str) -> list[Stage]:
             stages.append(Stage(words[1], words[3] if named else str(len(stages))))
         elif instruction in ("COPY", "ADD") and stages:
             note_copy(stages[-1], words[1:])
+        if stages and instruction and not instruction.startswith("#"):
+            stages[-1].lines.append(line)
     return stages
 
 
@@ -36,8 +39,8 @@ def note_copy(stage: Stage, words: list[str]) -> None:
         stage.sources.extend(word for word in words[:-1] if not word.startswith("--"))
 
 
-def context_sources(text: str, target: str | None) -> list[str]:
-    """Context paths that the target stage (the last one, if None) is made of, its earlier stages' included; sorted.
+def recipe(text: str, target: str | None) -> tuple[str, list[str]]:
+    """(text, context paths) that the target stage (the last one, if None) is made of, earlier stages' included.
 
     Raises KeyError where the Dockerfile has no stage of that name.
     """
@@ -45,13 +48,12 @@ def context_sources(text: str, target: str | None) -> list[str]:
     wanted = [target if target is not None else list(stages)[-1]]
     if wanted[0] not in stages:
         raise KeyError(wanted[0])
-    seen: set[str] = set()
-    sources: set[str] = set()
+    seen: dict[str, Stage] = {}
     while wanted:
         name = wanted.pop()
-        if name in seen or name not in stages:
-            continue
-        seen.add(name)
-        sources.update(stages[name].sources)
-        wanted += [stages[name].parent, *stages[name].stages]
-    return sorted(sources)
+        if name in stages and name not in seen:
+            seen[name] = stages[name]
+            wanted += [stages[name].parent, *stages[name].stages]
+    head = [line for line in text.partition("\nFROM ")[0].splitlines() if line.upper().startswith("ARG ")]
+    lines = [line for name in sorted(seen) for line in seen[name].lines]
+    return "\n".join([*head, *lines]), sorted({source for stage in seen.values() for source in stage.sources})
