@@ -66,8 +66,6 @@ def tgi() -> Iterator[TgiServer]:
 
 
 def test_only_a_changed_answer_is_a_proof(s3: S3Server, agent: AgentServer, tgi: TgiServer, pods) -> None:
-    s3: S3Server, agent: AgentServer, tgi: TgiServer, pods
-) -> None:
     s3.upload("models/base", MODEL)
     pod = pods("pod", {**s3.secret(PREFIX), "POD_NAME": "assistant-0"})
     agent.mount(pod)
