@@ -1,4 +1,4 @@
-"""A real API server for the session; a namespace of its own for every test, with the restricted pod security enforced."""
+"""A real API server for the session; a namespace of its own for every test, with restricted pod security."""
 
 import secrets
 from collections.abc import AsyncIterator, Iterator

@@ -185,7 +185,7 @@ async def test_name_conflict(cluster: Cluster) -> None:
     assert len(await cluster.list("Job")) == 1
 
 
-class Crash(Exception):
+class CrashError(Exception):
     pass
 
 
@@ -208,14 +208,14 @@ async def life(cluster: Cluster, name: str, crash_at: int) -> tuple[dict, int]:
         nonlocal writes
         writes += 1
         if writes == crash_at:
-            raise Crash
+            raise CrashError
 
     reconciler = Reconciler(cluster.client, settings(), cluster.clock, step)
 
     async def reconcile() -> None:
         try:
             await reconciler.reconcile(Key(KIND, cluster.namespace, name))
-        except Crash:
+        except CrashError:
             await reconciler.reconcile(Key(KIND, cluster.namespace, name))
 
     await cluster.create(KIND, name, job_spec())

@@ -1,0 +1,104 @@
+"""What the API server itself refuses: each refusal names the field."""
+
+from typing import Any
+
+import pytest
+
+from banktuner_operator.cluster.client import ApiError
+from tests.integration.kubelet import DIGEST, Cluster, job_spec, model_spec
+
+ADAPTER = {"name": "wealth", "uri": "s3://bank/wealth", "digest": DIGEST}
+
+REFUSED_JOBS: list[tuple[dict[str, Any], str]] = [
+    ({"nodes": 2}, 'unknown field "spec.nodes"'),
+    ({"training": {"learningrate": 1}}, 'unknown field "spec.training.learningrate"'),
+    ({"training": {"learningRate": "0.1"}}, "spec.training.learningRate"),
+    ({"method": "DoRA"}, "spec.method"),
+    ({"task": "Chat"}, "spec.task"),
+    ({"dataset": {"uri": ""}}, "spec.dataset.uri"),
+    ({"dataset": {}}, "spec.dataset.uri"),
+    ({"dataset": {"uri": "http://example.com/x"}}, "spec.dataset.uri"),
+    ({"dataset": {"uri": "s3://user:pass@bank/x"}}, "spec.dataset.uri"),
+    ({"dataset": {"uri": "s3://bank/../x"}}, "uri must not contain '..'"),
+    ({"dataset": {"uri": "s3://bank/x", "testUri": "s3://bank/y", "validationPercent": 5}}, "testUri and validation"),
+    ({"model": {}}, "exactly one of uri, fineTuneJob and architecture"),
+    ({"model": {"uri": "s3://bank/m", "fineTuneJob": {"name": "x"}}}, "exactly one of uri, fineTuneJob"),
+    ({"quantization": {"type": "nf4"}}, "quantization goes with method QLoRA only"),
+    ({"lora": {"rank": 0}, "method": "LoRA"}, "spec.lora.rank"),
+    ({"method": "Full", "lora": {"rank": 8}}, "lora goes with method LoRA or QLoRA only"),
+    ({"task": "Pretraining"}, "model.architecture goes with task Pretraining"),
+    ({"dataset": {"uri": "s3://bank/x", "format": "Alpaca"}}, "dataset.format TextLabel goes with"),
+    ({"training": {"epochs": 1, "maxSteps": 1}}, "epochs and maxSteps exclude each other"),
+    ({"training": {"packing": True}}, "training.packing does not go with task Classification"),
+    ({"resources": {"memory": "lots"}}, "spec.resources.memory"),
+    ({"output": {"uri": "s3://bank/x", "secretRef": {"name": "s3", "namespace": "other"}}}, "secretRef.namespace"),
+    ({"evaluation": {"thresholds": [{"metric": "x"}]}}, "exactly one of atLeast and atMost"),
+]
+
+REFUSED_MODELS: list[tuple[dict[str, Any], str]] = [
+    ({"engine": "SGLang"}, "spec.engine"),
+    ({"ui": {"enabled": True}}, 'unknown field "spec.ui"'),
+    ({"model": {}}, "exactly one of uri and fineTuneJob"),
+    ({"gateway": {}}, "spec.gateway.auth"),
+    ({"adapters": [{"name": "wealth", "uri": "s3://bank/wealth"}]}, "uri and digest go together"),
+    ({"adapters": [{"name": "wealth"}]}, "exactly one of uri and fineTuneJob"),
+    ({"adapters": [ADAPTER | {"digest": "sha256:1"}]}, "spec.adapters[0].digest"),
+    ({"adapters": [ADAPTER, ADAPTER]}, "Duplicate value"),
+    ({"adapters": [ADAPTER], "defaultAdapter": "cards"}, "defaultAdapter must be the name of one of the adapters"),
+    ({"replicas": -1}, "spec.replicas"),
+    ({"lora": {"maxRank": 65}}, "spec.lora.maxRank"),
+]
+
+
+@pytest.mark.parametrize(("change", "words"), REFUSED_JOBS)
+async def test_refused_jobs(cluster: Cluster, change: dict[str, Any], words: str) -> None:
+    with pytest.raises(ApiError) as refusal:
+        await cluster.create("FineTuneJob", "card", job_spec(**change))
+    assert words in refusal.value.message
+    assert await cluster.client.list("FineTuneJob", cluster.namespace) == []
+
+
+@pytest.mark.parametrize(("change", "words"), REFUSED_MODELS)
+async def test_refused_models(cluster: Cluster, change: dict[str, Any], words: str) -> None:
+    with pytest.raises(ApiError) as refusal:
+        await cluster.create("BankingModel", "assistant", model_spec(**change))
+    assert words in refusal.value.message
+
+
+@pytest.mark.parametrize("name", ["a" * 41, "a.b", "1a"])
+async def test_refused_names(cluster: Cluster, name: str) -> None:
+    with pytest.raises(ApiError) as refusal:
+        await cluster.create("FineTuneJob", name, job_spec())
+    assert "metadata.name must be an RFC 1035 label of at most 40 characters" in refusal.value.message
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"method": "QLoRA"}, "method is immutable"),
+        ({"dataset": {"uri": "s3://bank/other.csv"}}, "dataset is immutable"),
+        ({"training": {"seed": 7}}, "training is immutable"),
+        ({"resources": {"memory": "2Gi"}}, "resources may change only while the job is suspended"),
+        ({"profile": "l4"}, "profile may change only while the job is suspended"),
+    ],
+)
+async def test_refused_changes_of_a_job(cluster: Cluster, change: dict[str, Any], words: str) -> None:
+    await cluster.create("FineTuneJob", "card", job_spec())
+    with pytest.raises(ApiError) as refusal:
+        await cluster.patch("FineTuneJob", "card", {"spec": change})
+    assert words in refusal.value.message
+
+
+async def test_allowed_changes_of_a_job(cluster: Cluster) -> None:
+    await cluster.create("FineTuneJob", "card", job_spec(suspend=True))
+    await cluster.patch("FineTuneJob", "card", {"spec": {"resources": {"memory": "2Gi"}, "profile": "l4"}})
+    change = {"suspend": False, "activeDeadlineSeconds": 60, "ttlSecondsAfterFinished": 60}
+    await cluster.patch("FineTuneJob", "card", {"spec": change})
+
+
+async def test_model_is_immutable(cluster: Cluster) -> None:
+    await cluster.create("BankingModel", "assistant", model_spec())
+    with pytest.raises(ApiError) as refusal:
+        await cluster.patch("BankingModel", "assistant", {"spec": {"model": {"uri": "s3://bank/other"}}})
+    assert "model is immutable" in refusal.value.message
+    await cluster.patch("BankingModel", "assistant", {"spec": {"adapters": [ADAPTER], "replicas": 2}})
