@@ -79,4 +79,4 @@ class Meter:
             self._say()
 
     def _say(self) -> None:
-        self._tell(f"{self._what} {self._done // MEGABYTE} of {-(-self._total // MEGABYTE)} MB")
+        self._tell(f"{self._what} {-(-self._done // MEGABYTE)} of {-(-self._total // MEGABYTE)} MB")
