@@ -67,6 +67,7 @@ async def test_success(cluster: Cluster) -> None:
     assert status["artifact"]["servedAs"] == "Adapter"
     assert status["evaluation"] == {"passed": True, "metrics": [{"name": "intent_accuracy", "value": "0.91"}]}
     assert status["resourcesUsed"]["cpuSeconds"] == 7
+    assert status["trainerStatus"]["progressPercentage"] == 100
     assert status["completionTime"] >= status["startTime"]
 
 

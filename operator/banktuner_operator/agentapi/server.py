@@ -22,6 +22,7 @@ from banktuner_operator.cluster.client import ApiError, Client
 from banktuner_operator.cluster.execute import instance_manager
 from banktuner_operator.manifests.configmap import serving_name
 from banktuner_operator.manifests.metadata import Owner
+from banktuner_operator.plan.conditions import is_true
 from banktuner_operator.plan.finetune import controller_uid
 from banktuner_operator.plan.types import timestamp
 
@@ -70,6 +71,8 @@ class AgentApi:
         """Progress of a training pod into status.trainerStatus and status.activity."""
         _, owner = await self._speaks_for(request, "FineTuneJob")
         report = Report.model_validate_json(await request.read())
+        if is_true(owner, "Complete") or is_true(owner, "Failed"):
+            return web.json_response({})  # a finished job does not change any more
         now = timestamp(self._clock())
         content: Json = {}
         if report.trainer_status:

@@ -17,6 +17,10 @@ STEADY_SECONDS = 60.0
 """Resynchronisation of a job that runs; everything urgent comes as an event."""
 
 
+ALL_DONE = {"progressPercentage": 100, "estimatedRemainingSeconds": 0}
+"""The trainer's last report may be older than the end."""
+
+
 @dataclass(frozen=True)
 class View:
     """What status is made from. `running` overrides what the pods say."""
@@ -91,6 +95,7 @@ def succeeded(view: View, result: Result) -> Plan:
             "metrics": [metric.to_json() for metric in result.metrics],
         },
         "resourcesUsed": result.resources_used.to_json(),
+        "trainerStatus": view.owner.get("status", {}).get("trainerStatus", {}) | ALL_DONE,
     }
     return _with_status(view, checks, facts, (), None)
 

@@ -32,6 +32,7 @@ class Process:
         settings = environment.settings
         self._reconciler = Reconciler(client, settings, now)
         self._queue = WorkQueue(self._work, settings.workers, settings.resync_seconds)
+        self._election = Election(client, settings.namespace, environment.lease, environment.identity, now)
         self._hub = Hub()
         self._stop = asyncio.Event()
         self._leading = False
@@ -51,11 +52,14 @@ class Process:
         leading = asyncio.create_task(self._lead())
         try:
             await asyncio.wait({watching, leading}, return_when=asyncio.FIRST_COMPLETED)
-            return _ended_well(watching) and not leading.done()
+            return _ended_well(watching)  # leading never ends well, and kopf cancels it when it ends
         finally:
             self._stop.set()
             leading.cancel()
             await asyncio.gather(watching, leading, return_exceptions=True)
+            # Here and not in the task that leads: kopf cancels tasks that it finds running when it ends.
+            with contextlib.suppress(ApiError):
+                await self._election.release()
             await agent.cleanup()
             await probe.cleanup()
 
@@ -77,13 +81,11 @@ class Process:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._queue.run())
-                group.create_task(election.hold())
+                group.create_task(self._election.hold())
         except* LeadershipLostError:
-            log.error("lost the lease %s: another replica leads", environment.lease)
+            log.error("lost the lease %s: another replica leads", self._election.name)
         finally:
             self._leading = False
-            with contextlib.suppress(ApiError):
-                await asyncio.shield(election.release())
 
 
 def _ended_well(task: asyncio.Task[None]) -> bool:

@@ -1,0 +1,196 @@
+"""The operator as a process of its own, with the rights that the chart gives it and no others."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from banktuner_api import names
+from tests.integration import certificates
+from tests.integration.controlplane import ControlPlane, binary, free_port
+from tests.integration.kubelet import Cluster, condition_of, eventually, job_spec, model_spec, result, settings
+
+TOP = Path(__file__).parents[2]
+NAMESPACE = "banktuner-system"
+RIGHTS = ("ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
+
+
+def rendered() -> list[dict[str, Any]]:
+    command = [str(binary("helm")), "template", "banktuner", str(TOP / "charts/banktuner"), "-n", NAMESPACE]
+    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return [document for document in yaml.safe_load_all(text) if document]
+
+
+@pytest.fixture(scope="module")
+def operator_token(control_plane: ControlPlane) -> str:
+    """The token of the chart's service account."""
+    if binary("helm") is None:
+        pytest.skip("helm not found: `make up` builds it")
+    control_plane.kubectl("create", "namespace", NAMESPACE)
+    rights = [json.dumps(document) for document in rendered() if document["kind"] in RIGHTS]
+    applied = control_plane.kubectl("apply", "-f", "-", stdin="\n---\n".join(rights))
+    assert applied.returncode == 0, applied.stderr
+    made = control_plane.kubectl("-n", NAMESPACE, "create", "token", "banktuner")
+    assert made.returncode == 0, made.stderr
+    return made.stdout.strip()
+
+
+class Operator:
+    """One replica; `log` is everything it said."""
+
+    def __init__(self, plane: ControlPlane, token: str, folder: Path, identity: str) -> None:
+        folder.mkdir()
+        self.log_file = folder / "log"
+        self.probes = free_port()
+        kubeconfig = json.loads(plane.kubeconfig.read_text())
+        kubeconfig["users"][0]["user"]["token"] = token
+        (folder / "kubeconfig").write_text(json.dumps(kubeconfig))
+        (folder / "settings.json").write_text(json.dumps(settings(namespace=NAMESPACE).to_json()))
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(TOP / "operator"),
+            "KUBECONFIG": str(folder / "kubeconfig"),
+            "BANKTUNER_SETTINGS": str(folder / "settings.json"),
+            "BANKTUNER_TLS_DIR": str(certificates.make(folder / "tls")),
+            "BANKTUNER_AGENT_HOST": "127.0.0.1",
+            "BANKTUNER_AGENT_PORT": str(free_port()),
+            "BANKTUNER_PROBE_PORT": str(self.probes),
+            "POD_NAME": identity,
+        }
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self.log_file.open("ab") as log:
+            command = [sys.executable, "-m", "banktuner_operator"]
+            self.process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
+
+    def end(self, by: signal.Signals) -> int:
+        assert self.process is not None
+        self.process.send_signal(by)
+        return self.process.wait(30)
+
+    @property
+    def log(self) -> str:
+        return self.log_file.read_text()
+
+    async def leads(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.probes}/metrics", timeout=2) as answer:
+                return "banktuner_leading 1" in answer.read().decode()
+        except OSError:
+            return False
+
+
+@pytest.fixture
+def operators(control_plane: ControlPlane, operator_token: str, tmp_path: Path) -> Iterator[list[Operator]]:
+    made = [Operator(control_plane, operator_token, tmp_path / name, name) for name in ("first", "second")]
+    yield made
+    for operator in made:
+        if operator.process:
+            print(operator.log)  # shown where the test fails
+            if operator.process.poll() is None:
+                operator.end(signal.SIGKILL)
+
+
+async def phase(cluster: Cluster, wanted: str) -> None:
+    async def holds() -> bool:
+        return (await cluster.get("FineTuneJob", "card")).get("status", {}).get("phase") == wanted
+
+    await eventually(holds, f"phase {wanted}", 30)
+
+
+async def test_a_life_over_a_kill_with_least_rights(cluster: Cluster, operators: list[Operator]) -> None:
+    operator = operators[0]
+    operator.start()
+    await eventually(operator.leads, "the operator leads", 30)
+    await cluster.create("FineTuneJob", "card", job_spec())
+    await cluster.create(
+        "BankingModel", "assistant", model_spec(adapters=[{"name": "a", "fineTuneJob": {"name": "card"}}])
+    )
+    pod = await cluster.pod()
+    await phase(cluster, "Pending")
+    operator.end(signal.SIGKILL)
+    await cluster.end_pod(pod, 0, json.dumps(result()))
+    operator.start()
+    await phase(cluster, "Succeeded")
+
+    async def told() -> bool:
+        adapters = (await cluster.get("BankingModel", "assistant")).get("status", {}).get("adapters", [])
+        return [entry["state"] for entry in adapters] == ["Loading"]
+
+    await eventually(told, "the model takes the job's adapter: its event woke it")
+    for kind in ("FineTuneJob", "BankingModel", "Job", "ConfigMap", "Deployment", "Service", "NetworkPolicy", "Pod"):
+        for live in await cluster.client.list(kind, cluster.namespace):
+            assert "kopf" not in json.dumps(live), f"{kind} carries something of kopf's"
+            if kind in ("FineTuneJob", "BankingModel"):
+                assert "finalizers" not in live["metadata"]
+    assert operator.end(signal.SIGTERM) == 0
+    assert "forbidden" not in operator.log.lower()
+    assert "Traceback" not in operator.log
+
+
+async def test_a_deleted_child_wakes_the_operator(cluster: Cluster, operators: list[Operator]) -> None:
+    operators[0].start()
+    await eventually(operators[0].leads, "the operator leads", 30)
+    await cluster.create("FineTuneJob", "card", job_spec())
+    await cluster.pod()
+    (job,) = await cluster.list("Job")
+    await cluster.delete("Job", job["metadata"]["name"])
+
+    async def back() -> bool:
+        jobs = await cluster.list("Job")
+        return bool(jobs) and jobs[0]["metadata"]["uid"] != job["metadata"]["uid"]
+
+    await eventually(back, "the Job is back", 10)
+
+
+async def test_the_second_replica_takes_over(cluster: Cluster, operators: list[Operator]) -> None:
+    first, second = operators
+    first.start()
+    await eventually(first.leads, "the first leads", 30)
+    second.start()
+    await cluster.create("FineTuneJob", "card", job_spec())
+    await phase(cluster, "Pending")
+    assert not await second.leads()
+    started = time.monotonic()
+    assert first.end(signal.SIGTERM) == 0
+    await eventually(second.leads, "the second leads", 10)
+    assert time.monotonic() - started < 10  # the lease was given back, not waited for
+    await cluster.end_pod(await cluster.pod(), 0, json.dumps(result()))
+    await phase(cluster, "Succeeded")
+
+
+async def test_one_bad_object_delays_no_other(cluster: Cluster, operators: list[Operator]) -> None:
+    operators[0].start()
+    await eventually(operators[0].leads, "the operator leads", 30)
+    job = await cluster.create("FineTuneJob", "bad", job_spec())
+    theirs = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {
+            "name": names.child_name("bad", job["metadata"]["uid"], "2-run"),
+            "namespace": cluster.namespace,
+        },
+    }
+    await cluster.client.create(theirs)
+    await cluster.create("FineTuneJob", "card", job_spec())
+    await phase(cluster, "Pending")
+    assert condition_of(await cluster.get("FineTuneJob", "card"), "Accepted")["status"] == "True"
+
+
+def test_settings_that_cannot_be_used_are_named(tmp_path: Path) -> None:
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(TOP / "operator")}
+    environment["BANKTUNER_SETTINGS"] = str(tmp_path / "none.json")
+    command = [sys.executable, "-m", "banktuner_operator"]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 2
+    assert "BANKTUNER_SETTINGS" in ended.stderr and "none.json" in ended.stderr
