@@ -1,7 +1,10 @@
 """kopf's watches: each event wakes the key of the object it concerns, and decides nothing."""
 
+import os
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import kopf
@@ -22,6 +25,9 @@ CHILDREN = (
 )
 SERVER_TIMEOUT_SECONDS = 300
 CLIENT_TIMEOUT_SECONDS = 310
+LOGIN_SECONDS = 600
+"""The kubelet renews the token's file long before the token ends."""
+ERROR_BACKOFFS = (0.5, 1, 2, 3, 5, 5, 5, 5)
 
 
 class Wakeups:
@@ -71,15 +77,23 @@ def registry(wakeups: Wakeups) -> kopf.OperatorRegistry:
     """Handlers of events, and of nothing else: kopf then writes nothing to any object."""
     made = kopf.OperatorRegistry()
 
-    @kopf.on.login(registry=made)
-    def login(**arguments: Any) -> kopf.ConnectionInfo | None:
-        return kopf.login_with_service_account(**arguments) or kopf.login_with_kubeconfig(**arguments)
-
+    kopf.on.login(registry=made)(login)
     for kind, plural in OURS.items():
         _on_resource(made, kind, plural, wakeups)
     for group, version, plural in CHILDREN:
         _on_child(made, (group, version, plural), wakeups)
     return made
+
+
+def login(**arguments: Any) -> kopf.ConnectionInfo | None:
+    """As a pod or by kubeconfig. A pod calls the API server by address: watching must not depend on cluster DNS."""
+    connection = kopf.login_with_service_account(**arguments)
+    if connection is None:
+        return kopf.login_with_kubeconfig(**arguments)
+    host, port = os.environ["KUBERNETES_SERVICE_HOST"], os.environ["KUBERNETES_SERVICE_PORT"]
+    server = f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
+    until = datetime.now(UTC) + timedelta(seconds=LOGIN_SECONDS)
+    return replace(connection, server=server, expiration=until)
 
 
 def _on_resource(made: kopf.OperatorRegistry, kind: str, plural: str, wakeups: Wakeups) -> None:
@@ -102,6 +116,7 @@ def settings() -> kopf.OperatorSettings:
     made.peering.standalone = True
     made.watching.server_timeout = SERVER_TIMEOUT_SECONDS
     made.watching.client_timeout = CLIENT_TIMEOUT_SECONDS
+    made.networking.error_backoffs = ERROR_BACKOFFS
     for group, version, plural in CHILDREN:
         made.watching.label_selectors[group, version, plural] = f"{names.LABEL_MANAGED_BY}={names.MANAGED_BY}"
     return made

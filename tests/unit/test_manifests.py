@@ -1,0 +1,275 @@
+"""Properties of everything that is built: restricted pods, no token of the API server, nothing of the user's choosing."""
+
+import itertools
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from banktuner_api import names
+from banktuner_api.bankingmodel import Engine
+from banktuner_api.exit_codes import FINAL, RETRYABLE
+from banktuner_operator.manifests import nginx, quantity
+from tests.unit.operator_samples import DIGEST, job_children, job_owner, model_children, model_owner
+
+Json = dict[str, Any]
+
+
+def pod_specs() -> list[tuple[str, Json]]:
+    """Every pod that the operator can build."""
+    found = []
+    for profile, gpus in itertools.product((None, "gpu"), (0, 2)):
+        resources = {"gpus": gpus, "cpu": "1500m", "memory": "2Gi", "ephemeralStorage": "3G"}
+        for method, task in (("LoRA", "Classification"), ("QLoRA", "Instruction"), ("Full", "Instruction")):
+            children = job_children(job_owner(method=method, task=task, profile=profile, resources=resources))
+            found += [(f"{method} {profile} {gpus}", entry) for entry in templates(children)]
+        for engine in ("VLLM", "TGI"):
+            children = model_children(model_owner(engine=engine, profile=profile, resources=resources))
+            found += [(f"{engine} {profile} {gpus}", entry) for entry in templates(children)]
+    return found
+
+
+def templates(children: list[Json]) -> list[Json]:
+    return [child["spec"]["template"]["spec"] for child in children if "template" in child.get("spec", {})]
+
+
+PODS = pod_specs()
+
+
+def containers(spec: Json) -> list[Json]:
+    return [*spec.get("initContainers", []), *spec["containers"]]
+
+
+def test_there_are_pods() -> None:
+    assert len(PODS) == 4 * (3 + 2 * 2)
+
+
+@pytest.mark.parametrize("spec", [spec for _, spec in PODS], ids=[name for name, _ in PODS])
+class TestEveryPod:
+    def test_is_restricted(self, spec: Json) -> None:
+        pod = spec["securityContext"]
+        assert pod["runAsNonRoot"] is True and pod["runAsUser"] == 10001
+        assert pod["seccompProfile"] == {"type": "RuntimeDefault"}
+        for container in containers(spec):
+            context = container["securityContext"]
+            assert context["allowPrivilegeEscalation"] is False
+            assert context["readOnlyRootFilesystem"] is True
+            assert context["capabilities"] == {"drop": ["ALL"]}
+            assert not context.keys() - {"allowPrivilegeEscalation", "readOnlyRootFilesystem", "capabilities"}
+
+    def test_has_no_token_of_the_api_server(self, spec: Json) -> None:
+        assert spec["automountServiceAccountToken"] is False
+        assert spec["enableServiceLinks"] is False
+        assert "serviceAccountName" not in spec
+        tokens = [
+            source["serviceAccountToken"]
+            for volume in spec["volumes"]
+            for source in volume.get("projected", {}).get("sources", [])
+        ]
+        assert [token["audience"] for token in tokens] == [names.TOKEN_AUDIENCE]
+
+    def test_shares_nothing_with_the_node(self, spec: Json) -> None:
+        assert not spec.keys() & {"hostNetwork", "hostPID", "hostIPC", "hostAliases", "nodeName"}
+        kinds = {key for volume in spec["volumes"] for key in volume if key != "name"}
+        assert kinds <= {"emptyDir", "configMap", "projected", "secret"}
+        assert all("hostPort" not in port for entry in containers(spec) for port in entry.get("ports", []))
+
+    def test_is_bounded(self, spec: Json) -> None:
+        for container in containers(spec):
+            assert {"cpu", "memory"} <= container["resources"]["limits"].keys()
+            for resource, request in container["resources"]["requests"].items():
+                assert quantity.parse(request) <= quantity.parse(container["resources"]["limits"][resource])
+        for volume in spec["volumes"]:
+            assert "emptyDir" not in volume or "sizeLimit" in volume["emptyDir"]
+
+    def test_mounts_what_it_has(self, spec: Json) -> None:
+        mounted = {mount["name"] for container in containers(spec) for mount in container["volumeMounts"]}
+        assert mounted == {volume["name"] for volume in spec["volumes"]}
+
+    def test_only_those_who_fetch_get_credentials(self, spec: Json) -> None:
+        with_credentials = {entry["name"] for entry in containers(spec) if entry.get("envFrom")}
+        assert with_credentials <= {"stage", "publish", "stage-model", "sync"}
+        for container in containers(spec):
+            for source in container.get("envFrom", []):
+                assert source["prefix"] == names.secret_env_prefix(source["secretRef"]["name"])
+
+
+def test_names_fit() -> None:
+    owner = job_owner()
+    owner["metadata"]["name"] = "a" * names.MAX_NAME
+    for child in job_children(owner):
+        assert len(child["metadata"]["name"]) <= 63
+    model = model_owner()
+    model["metadata"]["name"] = "a" * names.MAX_NAME
+    for child in model_children(model):
+        assert len(child["metadata"]["name"]) <= 63
+
+
+def test_the_job_fails_at_once_where_another_attempt_is_useless() -> None:
+    (job,) = [child for child in job_children(job_owner()) if child["kind"] == "Job"]
+    rules = job["spec"]["podFailurePolicy"]["rules"]
+    assert rules[0]["action"] == "Ignore"
+    assert {rule["onExitCodes"]["containerName"] for rule in rules[1:]} == {"stage", "trainer"}
+    for rule in rules[1:]:
+        assert set(rule["onExitCodes"]["values"]) == {int(code) for code in FINAL}
+        assert not set(rule["onExitCodes"]["values"]) & {int(code) for code in RETRYABLE}
+    assert job["spec"]["backoffLimit"] == 0
+    assert job["spec"]["template"]["spec"]["restartPolicy"] == "Never"
+
+
+def test_publish_is_a_native_sidecar() -> None:
+    (job,) = [child for child in job_children(job_owner()) if child["kind"] == "Job"]
+    steps = {entry["name"]: entry for entry in job["spec"]["template"]["spec"]["initContainers"]}
+    assert steps["publish"]["restartPolicy"] == "Always"
+    assert "restartPolicy" not in steps["stage"]
+
+
+def policies(children: list[Json]) -> dict[str, Json]:
+    found = [child for child in children if child["kind"] == "NetworkPolicy"]
+    return {child["metadata"]["labels"][names.LABEL_COMPONENT]: child["spec"] for child in found}
+
+
+def test_every_policy_closes_both_ways() -> None:
+    found = policies(job_children(job_owner())) | policies(model_children(model_owner()))
+    assert found.keys() == {"training", "engine", "gateway"}
+    for spec in found.values():
+        assert spec["policyTypes"] == ["Ingress", "Egress"]
+        blocks = [to["ipBlock"] for rule in spec["egress"] for to in rule.get("to", []) if "ipBlock" in to]
+        assert all("169.254.0.0/16" in block["except"] for block in blocks)
+    assert "ingress" not in found["training"]
+    assert not [to for rule in found["gateway"]["egress"] for to in rule.get("to", []) if "ipBlock" in to]
+    (rule,) = found["engine"]["ingress"]
+    (peer,) = rule["from"]
+    assert peer["podSelector"]["matchLabels"][names.LABEL_COMPONENT] == "gateway"
+
+
+@pytest.mark.parametrize("engine", Engine)
+def test_adapter_paths_are_closed_from_outside(engine: Engine) -> None:
+    text = nginx.configuration(engine)
+    assert "load_lora_adapter" not in text
+    assert "location / { return 404" in text
+    assert "listen 8080" in text and "127.0.0.1:8000" in text
+
+
+def engine_container(**spec: Any) -> Json:
+    (deployment,) = [
+        child
+        for child in model_children(model_owner(**spec))
+        if child["kind"] == "Deployment" and child["metadata"]["labels"][names.LABEL_COMPONENT] == "engine"
+    ]
+    return next(entry for entry in deployment["spec"]["template"]["spec"]["containers"] if entry["name"] == "engine")
+
+
+def flags(container: Json) -> dict[str, str]:
+    arguments = container["args"]
+    pairs = itertools.zip_longest(arguments, arguments[1:], fillvalue="")
+    return {name: ("" if value.startswith("--") else value) for name, value in pairs if name.startswith("--")}
+
+
+def environment(container: Json) -> dict[str, str]:
+    return {entry["name"]: entry.get("value", "") for entry in container["env"]}
+
+
+def test_vllm() -> None:
+    options = {"maxModelLength": 4096, "dtype": "BF16", "quantization": "AWQ", "gpuMemoryPercent": 85}
+    container = engine_container(engine="VLLM", engineOptions=options, resources={"gpus": 2}, profile="gpu")
+    assert container["command"] == ["vllm", "serve"] and container["args"][0] == "/work/model"
+    assert flags(container) == {
+        "--host": "127.0.0.1",
+        "--port": "8000",
+        "--served-model-name": "assistant",
+        "--dtype": "bfloat16",
+        "--enable-lora": "",
+        "--max-loras": "8",
+        "--max-lora-rank": "64",
+        "--max-model-len": "4096",
+        "--quantization": "awq",
+        "--gpu-memory-utilization": "0.85",
+        "--tensor-parallel-size": "2",
+        "--enforce-eager": "",
+    }
+    told = environment(container)
+    assert told["VLLM_ALLOW_RUNTIME_LORA_UPDATING"] == "True"
+    assert told["VLLM_NO_USAGE_STATS"] == "1" and told["HF_HUB_OFFLINE"] == "1"
+    assert container["resources"]["limits"]["nvidia.com/gpu"] == "2"
+
+
+def test_tgi() -> None:
+    options = {"maxModelLength": 2048, "dtype": "FP16", "gpuMemoryPercent": 80}
+    container = engine_container(engine="TGI", engineOptions=options, resources={"gpus": 2})
+    assert container["command"] == ["text-generation-launcher"]
+    assert flags(container) == {
+        "--model-id": "/work/model",
+        "--hostname": "127.0.0.1",
+        "--port": "8000",
+        "--prometheus-port": "9000",
+        "--shard-uds-path": "/tmp/text-generation-server",
+        "--json-output": "",
+        "--max-input-tokens": "1536",
+        "--max-total-tokens": "2048",
+        "--dtype": "float16",
+        "--cuda-memory-fraction": "0.80",
+        "--num-shard": "2",
+    }
+    told = environment(container)
+    served = names.served_name("wealth", DIGEST)
+    assert told["LORA_ADAPTERS"] == f"{served}=/work/adapters/{served}"
+    assert told["LORA_ADAPTERS"].count("=") == 1 and "@" not in told["LORA_ADAPTERS"]
+    assert told["USAGE_STATS"] == "off"
+
+
+def test_tgi_takes_quantization_or_type() -> None:
+    container = engine_container(engine="TGI", engineOptions={"quantization": "BitsAndBytes", "dtype": "BF16"})
+    assert flags(container)["--quantize"] == "bitsandbytes-nf4"
+    assert "--dtype" not in container["args"]
+
+
+def test_engine_probes_go_through_the_proxy() -> None:
+    for engine in Engine:
+        container = engine_container(engine=str(engine))
+        for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+            assert container[probe]["httpGet"]["port"] == names.PROXY_PORT
+
+
+@pytest.mark.parametrize(
+    ("asked", "percent", "cpu"),
+    [("2", 100, "2"), ("2", 10, "200m"), ("1500m", 100, "1500m"), ("0.5", 100, "500m"), ("1m", 1, "1m")],
+)
+def test_cores(asked: str, percent: int, cpu: str) -> None:
+    assert quantity.cores(asked, percent) == cpu
+
+
+@pytest.mark.parametrize(
+    ("asked", "percent", "size"),
+    [("4Gi", 100, "4Gi"), ("4Gi", 50, "2Gi"), ("1G", 100, "1G"), ("1500M", 100, "1500M"), ("1000", 100, "1k")],
+)
+def test_size(asked: str, percent: int, size: str) -> None:
+    assert quantity.size(asked, percent) == size
+
+
+@given(st.integers(1, 10**6), st.sampled_from(["", "k", "M", "G", "Ki", "Mi", "Gi"]))
+def test_sizes_keep_their_value(number: int, unit: str) -> None:
+    assert quantity.parse(quantity.size(f"{number}{unit}")) == quantity.parse(f"{number}{unit}")
+
+
+def test_requests_are_the_profiles_share() -> None:
+    children = job_children(job_owner(profile="gpu", resources={"gpus": 1, "cpu": "2", "memory": "2Gi"}))
+    (job,) = [child for child in children if child["kind"] == "Job"]
+    resources = job["spec"]["template"]["spec"]["containers"][0]["resources"]
+    assert resources["limits"]["cpu"] == "2" and resources["requests"]["cpu"] == "500m"
+    assert resources["requests"]["nvidia.com/gpu"] == resources["limits"]["nvidia.com/gpu"] == "1"
+
+
+def test_profile_decides_where_pods_run() -> None:
+    (job,) = [child for child in job_children(job_owner(profile="gpu")) if child["kind"] == "Job"]
+    spec = job["spec"]["template"]["spec"]
+    assert spec["nodeSelector"] == {"accelerator": "l4"}
+    assert spec["tolerations"] == [{"key": "gpu", "operator": "Exists"}]
+    assert spec["runtimeClassName"] == "nvidia"
+
+
+def test_no_value_of_a_secret_can_be_in_an_object() -> None:
+    for child in [*job_children(job_owner()), *model_children(model_owner())]:
+        assert "valueFrom" not in json.dumps(child).replace('"valueFrom": {"fieldRef"', "")
