@@ -6,6 +6,6 @@ from banktuner_trainer.methods.base import TuningMethod
 
 METHODS: dict[Method, TuningMethod] = {
     Method.LORA: TuningMethod(lora.quantization, lora.wrap, frozen_base=True),
-    Method.QLORA: TuningMethod(qlora.quantization, lora.wrap, frozen_base=True),
+    Method.QLORA: TuningMethod(qlora.quantization, qlora.wrap, frozen_base=True),
     Method.FULL: TuningMethod(full.quantization, full.wrap, frozen_base=False),
 }

@@ -1,10 +1,15 @@
 """QLoRA: LoRA beside weights that are held in four bits (arXiv 2305.14314)."""
 
+from typing import Any
+
 import torch
+from bitsandbytes.nn import Linear4bit
 from transformers import BitsAndBytesConfig
 
 from banktuner_api.finetunejob import Quantization
 from banktuner_api.run_config import RunConfig
+from banktuner_trainer.methods import lora
+from banktuner_trainer.methods.base import Kind
 
 HEADS = ["lm_head", "classifier", "score"]
 """Kept in full precision: the last layer decides the answer, and a classifier's is new and trained."""
@@ -20,3 +25,20 @@ def quantization(run: RunConfig) -> BitsAndBytesConfig:
         bnb_4bit_compute_dtype=getattr(torch, wanted.compute_type),
         llm_int8_skip_modules=HEADS,
     )
+
+
+def wrap(model: Any, run: RunConfig, kind: Kind) -> Any:
+    """The four-bit model with LoRA matrices."""
+    keep_differentiable(model)
+    return lora.wrap(model, run, kind)
+
+
+def keep_differentiable(model: Any) -> None:
+    """Keep the four-bit weights in the one layout that has a gradient.
+
+    On CPUs with AVX512-BF16, bitsandbytes 0.50 repacks a layer's weights for good at its first forward pass in
+    evaluation mode. Training after that would go through a kernel without a gradient, and nobody would say so.
+    """
+    for module in model.modules():
+        if isinstance(module, Linear4bit):
+            module.support_avx512bf16_for_cpu = False

@@ -1,0 +1,80 @@
+"""Published folders: read by transformers 4.51 (TGI 3.3), vLLM and transformers 5 alike."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from banktuner_trainer.export.legacy import legacy_model, legacy_tokenizer
+
+LLAMA3_ROPE = {"rope_theta": 5e5, "rope_type": "llama3", "factor": 8.0}
+
+
+def read(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return content
+
+
+def test_tokenizer_config_in_names_that_transformers_4_knows() -> None:
+    saved = {
+        "backend": "tokenizers",
+        "tokenizer_class": "TokenizersBackend",
+        "eos_token": "</s>",
+        "extra_special_tokens": ["<|end|>"],
+    }
+    assert legacy_tokenizer(saved, "{{ messages }}") == {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "eos_token": "</s>",
+        "additional_special_tokens": ["<|end|>"],
+        "chat_template": "{{ messages }}",
+    }
+    assert "chat_template" not in legacy_tokenizer(saved, None)
+    named = legacy_tokenizer({"extra_special_tokens": {"image_token": "<i>"}}, None)
+    assert named["extra_special_tokens"] == {"image_token": "<i>"}
+
+
+def test_model_config_has_both_generations_of_names() -> None:
+    saved = {"dtype": "bfloat16", "rope_parameters": {"rope_theta": 1e4, "rope_type": "default"}}
+    assert legacy_model(saved) == saved | {"torch_dtype": "bfloat16", "rope_theta": 1e4}
+    scaled = legacy_model({"dtype": "float32", "rope_parameters": LLAMA3_ROPE})
+    assert scaled["rope_scaling"] == {"rope_type": "llama3", "factor": 8.0}
+    assert scaled["rope_theta"] == 5e5
+    assert legacy_model({"model_type": "gpt2"}) == {"model_type": "gpt2"}
+
+
+def test_published_model_by_content(base_model: Path) -> None:
+    assert {path.name for path in base_model.iterdir()} == {
+        "config.json",
+        "generation_config.json",
+        "model.safetensors",
+        "tokenizer.json",
+        "tokenizer_config.json",
+    }
+    tokenizer = read(base_model / "tokenizer_config.json")
+    assert tokenizer["tokenizer_class"] == "PreTrainedTokenizerFast"
+    assert "backend" not in tokenizer
+    assert "### Instruction:" in tokenizer["chat_template"]
+    config = read(base_model / "config.json")
+    assert config["architectures"] == ["LlamaForCausalLM"]
+    assert config["torch_dtype"] == config["dtype"] == "float32"
+    assert config["rope_theta"] == config["rope_parameters"]["rope_theta"]
+
+
+def test_published_model_is_loaded_by_transformers_5(base_model: Path) -> None:
+    transformers = pytest.importorskip("transformers")
+    tokenizer = transformers.AutoTokenizer.from_pretrained(base_model, local_files_only=True)
+    model, info = transformers.AutoModelForCausalLM.from_pretrained(
+        base_model, local_files_only=True, output_loading_info=True
+    )
+    assert not info["missing_keys"]
+    assert not info["unexpected_keys"]
+    assert len(tokenizer) == model.config.vocab_size
+    messages = [{"role": "user", "content": "What is the fee?"}]
+    text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    assert text == "<s>### Instruction:\nWhat is the fee?\n\n### Response:\n"
+    ids = tokenizer(text, add_special_tokens=False, return_tensors="pt")
+    assert "token_type_ids" not in ids
+    answer = model.generate(**ids, max_new_tokens=4, do_sample=False)
+    assert answer.shape[1] > ids["input_ids"].shape[1]
+    assert tokenizer("a")["input_ids"][0] == tokenizer.bos_token_id

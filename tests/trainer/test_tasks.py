@@ -1,0 +1,225 @@
+# ruff: noqa: E402
+"""Each task with each method: real training steps on small models, exported, reloaded, compared."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
+
+from banktuner_api.finetunejob import Quantization, ServedAs
+from banktuner_api.run_config import RunConfig
+from banktuner_trainer import publishing
+from banktuner_trainer.device import choose_device
+from banktuner_trainer.export.folder import export
+from banktuner_trainer.methods import METHODS, qlora
+from banktuner_trainer.reporting import Reporter
+from banktuner_trainer.settings import paths_from
+from banktuner_trainer.tasks import TASKS
+from banktuner_trainer.tasks.base import Context, Outcome
+from tests.trainer.conftest import answers, intents
+from tests.trainer.harness import Pod, run_config, write_jsonl
+
+BASE_URI = "s3://bank/models/base"
+ADAPTER_FILES = {"adapter_config.json", "adapter_model.safetensors", "tokenizer.json", "tokenizer_config.json"}
+
+
+@dataclass
+class Trained:
+    """A finished task and its exported folder."""
+
+    run: RunConfig
+    outcome: Outcome
+    folder: Path
+
+    def metric(self, name: str) -> float:
+        return next(float(one.value) for one in self.outcome.metrics if one.name == name)
+
+    def baseline(self, name: str) -> float:
+        return next(float(one.baseline or "nan") for one in self.outcome.metrics if one.name == name)
+
+
+def train(pod: Pod, run: RunConfig, rows: Path, test: Path | None, model: Path | None) -> Trained:
+    pod.stage(run, rows, test, model)
+    paths = paths_from(pod.environment())
+    staged = publishing.read_staged(paths.control)
+    device = choose_device(run.training.precision, run.gpus)
+    reporter = Reporter(lambda report: None, attempt=1)
+    outcome = TASKS[run.task](Context(run, staged, paths, device, reporter))
+    base = BASE_URI if METHODS[run.method].frozen_base else None
+    export(outcome.model, outcome.tokenizer, pod.output, base)
+    return Trained(run, outcome, pod.output)
+
+
+def settings(method: str, **changes: Any) -> dict[str, Any]:
+    if method != "Full":
+        changes["lora"] = {"rank": 8, "alpha": 16, "dropout": 0.0}
+    if method == "QLoRA":
+        changes.setdefault("quantization", {"computeType": "float32"})
+    return changes
+
+
+def causal_logits(model: Any, tokenizer: Any) -> Any:
+    ids = tokenizer("<s>### Instruction:\nWhat is the fee?", add_special_tokens=False, return_tensors="pt")
+    model.eval()
+    with torch.inference_mode():
+        return model(input_ids=ids["input_ids"]).logits
+
+
+def reload(trained: Trained, auto: Any, base: Path, **options: Any) -> Any:
+    if trained.run.method == "Full":
+        return auto.from_pretrained(trained.folder, dtype=torch.float32)
+    from peft import PeftModel
+
+    config = qlora.quantization(trained.run) if trained.run.method == "QLoRA" else None
+    loaded = auto.from_pretrained(base, dtype=torch.float32, quantization_config=config, **options)
+    qlora.keep_differentiable(loaded)
+    return PeftModel.from_pretrained(loaded, trained.folder)
+
+
+@pytest.mark.parametrize("method", ["LoRA", "QLoRA", "Full"])
+def test_instruction(pod: Pod, method: str, base_model: Path, train_file: Path, test_file: Path) -> None:
+    trained = train(pod, run_config("Instruction", method, **settings(method)), train_file, test_file, base_model)
+    assert trained.metric("perplexity") < 0.8 * trained.baseline("perplexity")
+    assert trained.metric("eval_loss") < trained.baseline("eval_loss")
+    again = reload(trained, AutoModelForCausalLM, base_model)
+    tokenizer = AutoTokenizer.from_pretrained(trained.folder)
+    before = causal_logits(trained.outcome.model, trained.outcome.tokenizer)
+    torch.testing.assert_close(causal_logits(again, tokenizer), before, rtol=1e-4, atol=1e-4)
+    plain = AutoModelForCausalLM.from_pretrained(base_model, dtype=torch.float32)
+    assert not torch.allclose(causal_logits(plain, tokenizer), before, atol=1e-2)
+    if method == "Full":
+        assert trained.outcome.served_as is ServedAs.MERGED
+        assert trained.metric("trainable_ratio") == 1
+    else:
+        assert trained.outcome.served_as is ServedAs.ADAPTER
+        assert trained.metric("trainable_ratio") < 0.3
+        assert {path.name for path in trained.folder.iterdir()} == ADAPTER_FILES
+        config = json.loads((trained.folder / "adapter_config.json").read_text())
+        assert config["base_model_name_or_path"] == BASE_URI
+        assert str(pod.root) not in (trained.folder / "adapter_config.json").read_text()
+
+
+@pytest.mark.parametrize("kind", ["nf4", "fp4"])
+@pytest.mark.parametrize("double", [True, False])
+def test_qlora_holds_the_base_in_four_bits_as_asked(kind: str, double: bool, base_model: Path) -> None:
+    wanted = Quantization(type=kind, double_quant=double, compute_type="bfloat16")
+    run = run_config("Instruction", "QLoRA", quantization=wanted.to_json())
+    config = qlora.quantization(run)
+    assert (config.bnb_4bit_quant_type, config.bnb_4bit_use_double_quant) == (kind, double)
+    assert config.bnb_4bit_compute_dtype is torch.bfloat16
+    model = AutoModelForCausalLM.from_pretrained(base_model, dtype=torch.float32, quantization_config=config)
+    weight = model.model.layers[0].self_attn.q_proj.weight
+    assert weight.dtype is torch.uint8
+    assert (weight.quant_state.quant_type, weight.quant_state.nested) == (kind, double)
+    assert model.lm_head.weight.dtype is torch.float32
+
+
+def test_qlora_gradients_reach_every_layer_after_an_evaluation(base_model: Path) -> None:
+    run = run_config("Instruction", "QLoRA", lora={"rank": 4, "dropout": 0.0})
+    config = qlora.quantization(run)
+    plain = AutoModelForCausalLM.from_pretrained(base_model, dtype=torch.float32, quantization_config=config)
+    model = qlora.wrap(plain, run, "CAUSAL_LM")
+    ids = torch.arange(16).reshape(2, 8)
+
+    def gradients() -> list[Any]:
+        model.train()
+        model.zero_grad()
+        model(input_ids=ids, labels=ids).loss.backward()
+        return [weight.grad.clone() for weight in model.parameters() if weight.requires_grad]
+
+    before = gradients()
+    model.eval()
+    with torch.inference_mode():
+        model(input_ids=ids)
+    for first, second in zip(before, gradients(), strict=True):
+        torch.testing.assert_close(first, second)
+    assert any(bool(gradient.abs().max() > 0) for gradient in before[: len(before) // 2])
+
+
+def test_qlora_in_bfloat16_learns(pod: Pod, base_model: Path, train_file: Path, test_file: Path) -> None:
+    changes = settings("QLoRA", quantization={"type": "fp4", "doubleQuant": False, "computeType": "bfloat16"})
+    run = run_config("Instruction", "QLoRA", **changes, training={"precision": "BF16", "gradientCheckpointing": True})
+    trained = train(pod, run, train_file, test_file, base_model)
+    assert trained.metric("perplexity") < 0.8 * trained.baseline("perplexity")
+
+
+def test_packing_learns_the_same(tmp_path: Path, base_model: Path, train_file: Path, test_file: Path) -> None:
+    reached = []
+    for packing in (False, True):
+        run = run_config(
+            "Instruction",
+            "Full",
+            training={"packing": packing, "maxSteps": 12, "epochs": None, "scheduler": "Constant"},
+        )
+        trained = train(Pod(tmp_path / str(packing)), run, train_file, test_file, base_model)
+        assert trained.metric("perplexity") < 0.8 * trained.baseline("perplexity")
+        reached.append(trained.metric("eval_loss"))
+    assert reached[1] <= reached[0] * 1.2
+
+
+@pytest.mark.parametrize("method", ["LoRA", "QLoRA", "Full"])
+def test_classification(pod: Pod, method: str, encoder: Path, tmp_path: Path) -> None:
+    rows = write_jsonl(tmp_path / "intents.jsonl", intents(300))
+    data = {"train": {"uri": "s3://bank/i.jsonl"}, "format": "TextLabel", "validationPercent": 10}
+    rate = 0.003 if method == "Full" else 0.01
+    run = run_config(
+        "Classification", method, dataset=data, **settings(method), training={"epochs": 4, "learningRate": rate}
+    )
+    trained = train(pod, run, rows, None, encoder)
+    assert trained.outcome.served_as is ServedAs.CLASSIFIER
+    assert trained.metric("intent_accuracy") > 0.9
+    assert trained.metric("macro_f1") > 0.9
+    again = reload(trained, AutoModelForSequenceClassification, encoder, num_labels=3)
+    tokenizer = AutoTokenizer.from_pretrained(trained.folder)
+    ids = tokenizer("please help me with my loan number 3", return_tensors="pt")["input_ids"]
+    again.eval()
+    trained.outcome.model.eval()
+    with torch.inference_mode():
+        expected = trained.outcome.model(input_ids=ids).logits
+        torch.testing.assert_close(again(input_ids=ids).logits, expected, rtol=1e-4, atol=1e-4)
+    if method == "Full":
+        assert again.config.id2label == {0: "card", 1: "loan", 2: "transfer"}
+    assert expected.argmax().item() == 1
+
+
+@pytest.mark.parametrize("family", ["Llama", "GPT2"])
+@pytest.mark.parametrize("form", ["Text", "Alpaca"])
+def test_pretraining(pod: Pod, family: str, form: str, tmp_path: Path) -> None:
+    rows = answers(240)
+    if form == "Text":
+        rows = [{"text": f"{row['instruction']} {row['output']}"} for row in rows]
+    path = write_jsonl(tmp_path / "rows.jsonl", rows)
+    architecture = {
+        "family": family,
+        "hiddenSize": 32,
+        "layers": 2,
+        "heads": 2,
+        "vocabularySize": 320,
+        "contextLength": 64,
+    }
+    data = {"train": {"uri": "s3://bank/t.jsonl"}, "format": form, "validationPercent": 10}
+    run = run_config("Pretraining", "Full", architecture=architecture, dataset=data, training={"learningRate": 0.01})
+    trained = train(pod, run, path, None, None)
+    assert trained.metric("perplexity") < 0.2 * trained.baseline("perplexity")
+    again = AutoModelForCausalLM.from_pretrained(trained.folder)
+    tokenizer = AutoTokenizer.from_pretrained(trained.folder)
+    before = causal_logits(trained.outcome.model, trained.outcome.tokenizer)
+    torch.testing.assert_close(causal_logits(again, tokenizer), before, rtol=1e-4, atol=1e-4)
+    config = again.config
+    assert (config.bos_token_id, config.eos_token_id, config.pad_token_id) == (0, 1, 2)
+    assert (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id) == (0, 1, 2)
+
+
+def test_the_same_seed_gives_the_same_weights(tmp_path: Path, base_model: Path, train_file: Path) -> None:
+    outputs = []
+    for name in ("first", "second"):
+        run = run_config("Instruction", "LoRA", **settings("LoRA"), training={"maxSteps": 5, "epochs": None})
+        trained = train(Pod(tmp_path / name), run, train_file, None, base_model)
+        outputs.append((trained.folder / "adapter_model.safetensors").read_bytes())
+    assert outputs[0] == outputs[1]
