@@ -25,7 +25,7 @@ from banktuner_stager.waiting import give_up
 
 LOG = logging.getLogger("banktuner.stager")
 
-ROUND_SECONDS = 1.0
+ROUND_SECONDS = 2.0
 """Longest pause between two looks at the engine: how soon its restart is seen."""
 THREADS = 8
 

@@ -11,8 +11,19 @@ from banktuner_api.agent import Report
 from banktuner_api.exit_codes import ExitCode
 from banktuner_api.finetunejob import Format, Method, ServedAs, Task
 from banktuner_api.handshake import ArtifactRequest, Result, Staged, write_control
-from banktuner_api.manifest import CommitMarker, Manifest, sha256_digest, tree_digest
+from banktuner_api.manifest import (
+    CommitMarker,
+    Manifest,
+    ManifestFile,
+    manifest_bytes,
+    sha256_digest,
+    tree_digest,
+)
 from banktuner_api.run_config import DatasetInput, JobIdentity, ObjectRef, RunConfig, TrainingConfig
+from banktuner_stager.artifact import build_manifest
+from banktuner_stager.errors import StagerError
+from banktuner_stager.paths import Paths
+from banktuner_stager.publish import Publisher
 from tests.contract.agent_server import AgentServer
 from tests.contract.harness import BUCKET, Pod, S3Server, wait_for
 
@@ -70,7 +81,7 @@ def failure(pod: Pod) -> dict[str, str]:
     return json.loads(pod.termination_log.read_text())
 
 
-def leave_artifact(pod: Pod, files: dict[str, bytes]) -> None:
+def leave_artifact(pod: Pod, files: dict[str, bytes]) -> ArtifactRequest:
     """What the trainer does at its end."""
     for path, content in files.items():
         place = pod.work / "output" / path
@@ -85,6 +96,7 @@ def leave_artifact(pod: Pod, files: dict[str, bytes]) -> None:
         trainer_version="1",
     )
     write_control(pod.control, "artifact.json", request)
+    return request
 
 
 ARTIFACT = {"adapter_model.safetensors": b"a" * 20_000_000, "adapter_config.json": b"{}", "sub/notes.txt": b""}
@@ -302,6 +314,55 @@ def test_server_killed_in_the_middle_of_the_upload(job, s3: S3Server) -> None:
     committed(pod, 60)
     for file in Manifest.model_validate_json(s3.read(f"{OUTPUT}/manifest.json")).files:
         assert sha256_digest(s3.read(f"{OUTPUT}/{file.path}")) == f"sha256:{file.sha256}"
+
+
+def test_publish_denied_goes_on_when_access_is_given_back(job, s3: S3Server, agent: AgentServer) -> None:
+    pod = job(agent_url=agent.url)
+    agent.mount(pod)
+    assert pod.run("stage") == 0
+    s3.kill()
+    s3.start(secret_key="rotated")
+    pod.start("publish")
+    leave_artifact(pod, ARTIFACT)
+    report = wait_for(lambda: agent.report("ObjectStoreDenied"), 60, "the report")
+    assert "spec.output.uri" in report.message and "kept in the pod" in report.message
+    s3.kill()
+    s3.start()
+    committed(pod, 40)
+
+
+def test_publisher_killed_in_the_middle_goes_on(job, s3: S3Server) -> None:
+    pod = job()
+    assert pod.run("stage") == 0
+    leave_artifact(pod, {f"part{number}.safetensors": bytes([number]) * 30_000_000 for number in range(6)})
+    publisher = pod.start("publish")
+    wait_for(lambda: f"{OUTPUT}/part1.safetensors" in s3.keys(OUTPUT), 30, "the second file")
+    publisher.kill()
+    publisher.wait()
+    assert f"{OUTPUT}/COMMITTED" not in s3.keys(OUTPUT)
+    pod.start("publish")
+    result = committed(pod, 60)
+    manifest = s3.read(f"{OUTPUT}/manifest.json")
+    assert result.artifact.digest == sha256_digest(manifest)
+    for file in Manifest.model_validate_json(manifest).files:
+        assert sha256_digest(s3.read(f"{OUTPUT}/{file.path}")) == f"sha256:{file.sha256}"
+
+
+def test_a_claim_that_nobody_finishes_is_left_to_the_next_attempt(job, s3: S3Server) -> None:
+    pod = job()
+    assert pod.run("stage") == 0
+    request = leave_artifact(pod, {"adapter_model.safetensors": b"mine"})
+    staged = Staged.model_validate_json((pod.control / "staged.json").read_bytes())
+    theirs = [ManifestFile(path="adapter_model.safetensors", sha256="0" * 64, size_bytes=6)]
+    claim = build_manifest(run_config(), request, staged, theirs, "2026-01-01T00:00:00Z")
+    s3.upload(OUTPUT, {"manifest.json": manifest_bytes(claim)})
+    told: list[str] = []
+    paths = Paths(config=pod.config, work=pod.work)
+    late = Publisher(run_config(), paths, pod.environment, lambda reason, _: told.append(reason), rival_seconds=1)
+    with pytest.raises(StagerError) as caught:
+        late.run()
+    assert caught.value.exit_code is ExitCode.INTERRUPTED and caught.value.reason == "PublicationConflict"
+    assert "PublicationConflict" in told and s3.keys(OUTPUT) == [f"{OUTPUT}/manifest.json"]
 
 
 @pytest.mark.parametrize("kind", ["pickle", "link", "reserved", "empty"])
