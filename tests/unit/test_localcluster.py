@@ -2,7 +2,6 @@
 
 import io
 import json
-import shlex
 import subprocess
 import sys
 import tarfile
@@ -13,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "cluster"))
 
-from localcluster import archives, catalog, dockerfiles, environment, host, installation, objectstore  # noqa: E402
+from localcluster import archives, catalog, dns, dockerfiles, environment, host, installation, objectstore  # noqa: E402
 from localcluster.catalog import Image  # noqa: E402
 from localcluster.settings import Paths  # noqa: E402
 from localcluster.shell import ClusterError  # noqa: E402
@@ -105,7 +104,7 @@ def test_parents_come_before_the_images_built_from_them() -> None:
 
 def test_every_image_of_the_chart_is_named_by_its_content() -> None:
     references = {image.name: catalog.reference(image.name, "0" * 12) for image in catalog.IMAGES if image.imported}
-    values = json.loads(installation.image_values(references))["images"]
+    values = json.loads(installation.values(references, "10.0.0.1"))["images"]
     assert values["vllm"] == "docker.io/banktuner/vllm-cpu:000000000000"
     assert set(values.values()) == set(references.values())
 
@@ -117,14 +116,44 @@ def test_exports_survive_a_shell(tmp_path: Path) -> None:
     assert printed.split("\0")[:-1] == list(wild.values())
 
 
-def test_exports_put_our_programs_first_and_once(tmp_path: Path) -> None:
-    paths = Paths(tmp_path)
-    once = environment.exports(paths, "/usr/bin:/bin")
-    twice = environment.exports(paths, once["PATH"])
-    assert once["PATH"] == twice["PATH"] == f"{tmp_path}/bin:/usr/bin:/bin"
-    assert once["AWS_ENDPOINT_URL"] == objectstore.ENDPOINT
-    assert once["AWS_SECRET_ACCESS_KEY"] == twice["AWS_SECRET_ACCESS_KEY"] != ""
-    assert shlex.split(environment.render(once))[0] == "export"
+STORE = objectstore.Store("bucket", "key", "secret", "us-east-1", "http://10.0.0.1:7070")
+
+
+def test_exports_put_our_programs_first_and_once() -> None:
+    once = environment.exports(STORE, Path("/c/kubeconfig"), Path("/c/bin"), "/usr/bin:/bin")
+    twice = environment.exports(STORE, Path("/c/kubeconfig"), Path("/c/bin"), once["PATH"])
+    assert once == twice
+    assert once["PATH"] == "/c/bin:/usr/bin:/bin"
+    assert once["KUBECONFIG"] == "/c/kubeconfig"
+    assert once["AWS_ENDPOINT_URL"] == "http://10.0.0.1:7070"
+    assert once["BANKTUNER_BUCKET"] == "bucket"
+
+
+def test_keys_of_our_store_are_made_once_and_read_by_their_owner_only(tmp_path: Path) -> None:
+    first, second = (objectstore.own_store(Paths(tmp_path)) for _ in range(2))
+    assert first == second
+    assert len(first.secret_key) >= 30
+    assert (Paths(tmp_path).pki / "s3.json").stat().st_mode & 0o077 == 0
+
+
+def test_a_store_in_the_environment_names_what_is_missing() -> None:
+    with pytest.raises(ClusterError, match="BANKTUNER_BUCKET, AWS_SECRET_ACCESS_KEY not set"):
+        objectstore.from_environment({"AWS_ACCESS_KEY_ID": "key"})
+    full = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "BANKTUNER_BUCKET": "bucket"}
+    store = objectstore.from_environment(full)
+    assert "AWS_ENDPOINT_URL" not in store.credentials()
+    assert store.region == "us-east-1"
+
+
+def test_a_dns_answer_counts_only_for_its_query_and_with_an_address() -> None:
+    asked = dns.query("kubernetes.default", 7)
+    assert asked[12:] == b"\x0akubernetes\x07default\x00\x00\x01\x00\x01"
+    reply = bytes([0, 7, 0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0]) + asked[12:]
+    assert dns.says_yes(reply, 7)
+    assert not dns.says_yes(reply, 8)
+    assert not dns.says_yes(reply[:3] + b"\x83" + reply[4:], 7)
+    assert not dns.says_yes(reply[:7] + b"\x00" + reply[8:], 7)
+    assert not dns.says_yes(reply[:11], 7)
 
 
 SAVED = """\

@@ -3,26 +3,15 @@
 import argparse
 import fcntl
 import os
-import shutil
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
-from localcluster import (
-    configuration,
-    environment,
-    images,
-    installation,
-    kubectl,
-    model,
-    node,
-    objectstore,
-    settings,
-    tools,
-)
+from localcluster import current, environment, kind, local, settings
 from localcluster.settings import Paths
-from localcluster.shell import ClusterError, say, step, tail
+from localcluster.shell import ClusterError, say, tail
 
 
 @contextmanager
@@ -38,34 +27,23 @@ def locked(paths: Paths) -> Iterator[None]:
         yield
 
 
-def up(paths: Paths) -> None:
-    tools.require_root()
-    tools.ensure_packages(paths)
-    # the node can be Ready before helm is built; DNS and the operator come after their tools
-    tools.ensure_tools(paths)
-    node.up(paths)
-    with step("namespaces and the object store's Secret"):
-        access, secret = objectstore.keys(paths)
-        kubectl.apply(paths, installation.prerequisites(objectstore.ENDPOINT, settings.REGION, access, secret))
-    model.ensure_uploaded(paths, settings.BUCKET, environment.exports(paths, os.environ.get("PATH", "")))
-    install(paths)
+class Kind(Protocol):
+    """What each kind of cluster can do."""
+
+    def up(self, paths: Paths) -> None: ...
+    def refresh(self, paths: Paths) -> None: ...
+    def down(self, paths: Paths, purge: bool) -> None: ...
+    def exports(self, paths: Paths) -> dict[str, str]: ...
+    def status(self, paths: Paths) -> bool: ...
 
 
-def install(paths: Paths) -> None:
-    """Build and import what changed of the images, and have the operator run on them."""
-    references = images.ensure_images(paths)
-    values = configuration.write_if_changed(paths.config / "images.json", installation.image_values(references))
-    with step("operator by Helm"):
-        chosen = (settings.CLUSTER_SOURCES / "values.yaml", values)
-        installation.install_operator(paths, {"KUBECONFIG": str(paths.kubeconfig)}, chosen)
-
-
-def down(paths: Paths, purge: bool) -> None:
-    tools.require_root()
-    node.down(paths)
-    if purge:
-        with step(f"delete {paths.cache}"):
-            shutil.rmtree(paths.cache)
+def chosen_kind() -> Kind:
+    """The kind of cluster that CLUSTER names; ours on this machine by default."""
+    kinds: dict[str, Kind] = {"local": local, "kind": kind, "current": current}
+    name = os.environ.get("CLUSTER") or "local"
+    if name not in kinds:
+        raise ClusterError(f"CLUSTER={name} is unknown", f"one of: {', '.join(kinds)}")
+    return kinds[name]
 
 
 def show_log(paths: Paths, name: str | None, lines: int) -> None:
@@ -77,12 +55,6 @@ def show_log(paths: Paths, name: str | None, lines: int) -> None:
         sys.stdout.write(tail(paths.logs / f"{name}.log", lines) + "\n")
     else:
         raise ClusterError(f"there is no log {name!r}", f"one of: {', '.join(names)}")
-
-
-def show_environment(paths: Paths) -> None:
-    if not paths.kubeconfig.is_file():
-        raise ClusterError("the cluster is not up", "run `make up`")
-    sys.stdout.write(environment.render(environment.exports(paths, os.environ.get("PATH", ""))))
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -101,23 +73,29 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 
 
 def dispatch(paths: Paths, options: argparse.Namespace) -> int:
+    cluster = chosen_kind()
     if options.command == "env":
-        show_environment(paths)
+        sys.stdout.write(environment.render(cluster.exports(paths)))
     elif options.command == "logs":
         show_log(paths, options.name, options.lines)
     elif options.command == "status":
-        return 0 if node.status(paths) else 1
+        return 0 if cluster.status(paths) else 1
     else:
-        started = time.monotonic()
-        with locked(paths):
-            if options.command == "up":
-                up(paths)
-            elif options.command == "images":
-                install(paths)
-            else:
-                down(paths, options.purge)
-        say(f"{options.command}: {time.monotonic() - started:.0f} s")
+        change(cluster, paths, options)
     return 0
+
+
+def change(cluster: Kind, paths: Paths, options: argparse.Namespace) -> None:
+    """Run one of the commands that change the cluster, alone."""
+    started = time.monotonic()
+    with locked(paths):
+        if options.command == "up":
+            cluster.up(paths)
+        elif options.command == "images":
+            cluster.refresh(paths)
+        else:
+            cluster.down(paths, options.purge)
+    say(f"{options.command}: {time.monotonic() - started:.0f} s")
 
 
 def main(arguments: list[str]) -> int:

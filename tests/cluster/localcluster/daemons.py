@@ -133,14 +133,14 @@ def kube_proxy(paths: Paths) -> Daemon:
     return Daemon("kube-proxy", (str(paths.bin / "kube-proxy"), f"--config={config}"), (config,))
 
 
-def object_store(paths: Paths, access_key: str, secret_key: str) -> Daemon:
-    """versitygw on the node's address: one URL for the host and for pods. Its keys travel in the environment only."""
+def object_store(paths: Paths, address: str, access_key: str, secret_key: str) -> Daemon:
+    """versitygw at an address that host and pods reach alike. Its keys travel in the environment only."""
     return Daemon(
         "versitygw",
         (
             str(paths.bin / "versitygw"),
             "--port",
-            f"{settings.NODE_ADDRESS}:{settings.S3_PORT}",
+            f"{address}:{settings.S3_PORT}",
             "--region",
             settings.REGION,
             "posix",

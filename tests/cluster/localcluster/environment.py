@@ -3,24 +3,21 @@
 import os
 import shlex
 from collections.abc import Mapping
+from pathlib import Path
 
-from localcluster import objectstore, settings
-from localcluster.settings import Paths
+from localcluster import settings
+from localcluster.objectstore import Store
 
 
-def exports(paths: Paths, path: str) -> dict[str, str]:
-    """Variables of the local cluster; `path` is the PATH to put our programs in front of."""
-    access, secret = objectstore.keys(paths)
-    own = str(paths.bin)
+def exports(store: Store, kubeconfig: Path | None, programs: Path, path: str) -> dict[str, str]:
+    """The variables; `programs` goes in front of the PATH `path`; without `kubeconfig` the person's own stays."""
+    own = str(programs)
     rest = [entry for entry in path.split(os.pathsep) if entry != own]
     return {
-        "KUBECONFIG": str(paths.kubeconfig),
+        **({"KUBECONFIG": str(kubeconfig)} if kubeconfig else {}),
         "PATH": os.pathsep.join([own, *rest]),
-        "AWS_ENDPOINT_URL": objectstore.ENDPOINT,
-        "AWS_ACCESS_KEY_ID": access,
-        "AWS_SECRET_ACCESS_KEY": secret,
-        "AWS_REGION": settings.REGION,
-        "BANKTUNER_BUCKET": settings.BUCKET,
+        **store.credentials(),
+        "BANKTUNER_BUCKET": store.bucket,
         "BANKTUNER_NAMESPACE": settings.NAMESPACE,
     }
 

@@ -51,11 +51,15 @@ def remember_sysctls(paths: Paths) -> None:
 def make_interface() -> None:
     """A bridge without ports carries the node's address and the service range: no packet for it leaves the machine."""
     name = settings.NODE_INTERFACE
-    if not Path(f"/sys/class/net/{name}").exists():
+    if not interface_exists():
         run(("ip", "link", "add", name, "type", "bridge"), remedy=REMEDY)
     run(("ip", "address", "replace", f"{settings.NODE_ADDRESS}/32", "dev", name), remedy=REMEDY)
     run(("ip", "link", "set", name, "up"), remedy=REMEDY)
     run(("ip", "route", "replace", settings.SERVICE_RANGE, "dev", name), remedy=REMEDY)
+
+
+def interface_exists() -> bool:
+    return succeeds(("ip", "link", "show", settings.NODE_INTERFACE))
 
 
 def make_rules() -> None:
@@ -148,7 +152,7 @@ def remove_mounts(paths: Paths) -> None:
 
 def remove_interfaces() -> None:
     """Our bridge with its address and route; pods' veth pairs went with their network namespaces."""
-    if Path(f"/sys/class/net/{settings.NODE_INTERFACE}").exists():
+    if interface_exists():
         run(("ip", "link", "delete", settings.NODE_INTERFACE), remedy=REMEDY)
 
 

@@ -1,65 +1,67 @@
-"""What our suites expect inside a cluster: the jobs' namespace with its Secret, and the operator by Helm."""
+"""What our suites expect inside a cluster: the jobs' namespace with its Secret, the model, the operator by Helm."""
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from localcluster import settings, tools
+from localcluster import model, settings
+from localcluster.kubectl import Client
+from localcluster.objectstore import Store
 from localcluster.settings import REPOSITORY, Paths
-from localcluster.shell import run
+from localcluster.shell import run, step
 
 RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn", "audit")}
 
 
-def namespace(name: str, labels: Mapping[str, str]) -> dict[str, object]:
-    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": dict(labels)}}
+def namespace(name: str) -> dict[str, Any]:
+    """A namespace whose pods must keep the restricted standard."""
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": RESTRICTED}}
 
 
-def store_secret(endpoint: str, region: str, access_key: str, secret_key: str) -> dict[str, object]:
+def store_secret(store: Store) -> dict[str, Any]:
     """The Secret `s3` that FineTuneJobs and BankingModels name as their credentials."""
-    data = {
-        "AWS_ACCESS_KEY_ID": access_key,
-        "AWS_SECRET_ACCESS_KEY": secret_key,
-        "AWS_ENDPOINT_URL": endpoint,
-        "AWS_REGION": region,
-    }
     metadata = {"name": "s3", "namespace": settings.NAMESPACE}
-    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "Opaque", "stringData": data}
+    content = store.credentials()
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "Opaque", "stringData": content}
 
 
-def prerequisites(endpoint: str, region: str, access_key: str, secret_key: str) -> str:
+def prerequisites(store: Store) -> str:
     """A manifest (JSON) with both namespaces and the Secret."""
-    items = [
-        namespace(settings.NAMESPACE, RESTRICTED),
-        namespace(settings.SYSTEM_NAMESPACE, RESTRICTED),
-        store_secret(endpoint, region, access_key, secret_key),
-    ]
+    items = [namespace(settings.NAMESPACE), namespace(settings.SYSTEM_NAMESPACE), store_secret(store)]
     return json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
 
 
-def install_operator(paths: Paths, kubeconfig: Mapping[str, str], value_files: tuple[Path, ...]) -> None:
-    """Install or upgrade the operator and wait for it; `kubeconfig` holds KUBECONFIG if it is not the person's own."""
-    namespace, release = settings.SYSTEM_NAMESPACE, settings.RELEASE
-    log = paths.logs / "helm.log"
-    forget_interrupted(paths, kubeconfig)
+def install(paths: Paths, client: Client, store: Store, value_files: tuple[Path, ...]) -> None:
+    """Have namespaces, Secret, model and operator there."""
+    with step("namespaces and the object store's Secret"):
+        client.apply(prerequisites(store))
+    model.ensure_uploaded(paths, store.bucket, store.credentials())
+    with step("operator by Helm"):
+        install_operator(paths, client, value_files)
+
+
+def install_operator(paths: Paths, client: Client, value_files: tuple[Path, ...]) -> None:
+    """Install or upgrade the operator and wait until it is ready."""
+    forget_interrupted(client)
+    space = settings.SYSTEM_NAMESPACE
     files = [option for path in value_files for option in ("-f", str(path))]
-    target = (release, str(REPOSITORY / "charts" / "banktuner"), "--namespace", namespace, "--create-namespace")
-    command = (tools.program(paths, "helm"), "upgrade", "--install", *target, *files, "--wait", "--timeout", "3m")
-    remedy = (
-        f"`kubectl -n {namespace} describe pods` and `kubectl -n {namespace} logs -l app.kubernetes.io/name=banktuner`"
-    )
-    run(command, env=kubeconfig, log=log, remedy=f"look at {remedy}")
+    target = (settings.RELEASE, str(REPOSITORY / "charts" / "banktuner"), "--namespace", space)
+    command = (client.helm, "upgrade", "--install", *target, *files, "--wait", "--timeout", "3m")
+    remedy = f"look at `kubectl -n {space} describe pods` and `kubectl -n {space} logs deploy/{settings.RELEASE}`"
+    run(command, env=client.env, log=paths.logs / "helm.log", remedy=remedy)
 
 
-def forget_interrupted(paths: Paths, kubeconfig: Mapping[str, str]) -> None:
+def forget_interrupted(client: Client) -> None:
     """Drop Helm's record of an installation that was killed half-way: else it refuses every later one."""
     states = "status in (pending-install, pending-upgrade, pending-rollback)"
     selector = f"owner=helm,name={settings.RELEASE},{states}"
-    kubectl = (tools.program(paths, "kubectl"), "--namespace", settings.SYSTEM_NAMESPACE)
-    run((*kubectl, "delete", "secret", "-l", selector), env=kubeconfig, remedy="see `make status`")
+    client.run("--namespace", settings.SYSTEM_NAMESPACE, "delete", "secret", "-l", selector)
 
 
-def image_values(references: Mapping[str, str]) -> str:
-    """Chart values (JSON) that name the images we built."""
+def values(references: Mapping[str, str], store_address: str) -> str:
+    """Chart values (JSON) that name the images we built and the address of the object store."""
     names = {"operator": "operator", "proxy": "proxy", "gateway": "gateway", "trainer": "trainer", "vllm": "vllm-cpu"}
-    return json.dumps({"images": {value: references[image] for value, image in names.items()}})
+    chosen = {value: references[image] for value, image in names.items()}
+    peer = {"cidr": f"{store_address}/32", "ports": [settings.S3_PORT]}
+    return json.dumps({"images": chosen, "network": {"objectStores": [peer]}})

@@ -7,17 +7,17 @@ from localcluster import (
     certificates,
     configuration,
     daemons,
+    dns,
     host,
-    kubectl,
     objectstore,
     processes,
     runtime,
     settings,
-    tools,
 )
 from localcluster.configuration import PAUSE_IMAGE
+from localcluster.kubectl import local_client
 from localcluster.settings import Paths
-from localcluster.shell import ClusterError, run, say, step, wait_until
+from localcluster.shell import ClusterError, say, step, wait_until
 
 DAEMON_NAMES = (
     "kubelet",
@@ -69,7 +69,7 @@ def start_control_plane(paths: Paths) -> None:
     processes.ensure(paths, daemons.etcd(paths))
     processes.ensure(paths, daemons.api_server(paths))
     wait_until(
-        lambda: kubectl.succeeds(paths, "get", "--raw", "/readyz"),
+        lambda: local_client(paths).succeeds("get", "--raw", "/readyz"),
         seconds=90,
         what="API server",
         remedy=f"{SEE_LOG}; etcd's is {paths.logs / 'etcd.log'}",
@@ -96,7 +96,7 @@ def start_node(paths: Paths) -> None:
 def is_ready(paths: Paths) -> bool:
     """Ready by a heartbeat of the kubelet that runs now: the last one's word may be left in etcd."""
     heartbeat = "jsonpath={range .status.conditions[?(@.type=='Ready')]}{.status} {.lastHeartbeatTime}{end}"
-    status, _, beat = kubectl.output(paths, "get", "node", settings.NODE_NAME, "-o", heartbeat).partition(" ")
+    status, _, beat = local_client(paths).output("get", "node", settings.NODE_NAME, "-o", heartbeat).partition(" ")
     if status != "True":
         return False
     record = paths.pids / "kubelet.json"
@@ -106,8 +106,16 @@ def is_ready(paths: Paths) -> bool:
 
 def start_dns(paths: Paths) -> None:
     runtime.import_program(paths, COREDNS_IMAGE, paths.bin / "coredns", {"User": "65532:65532"})
-    kubectl.apply(paths, settings.CLUSTER_SOURCES / "manifests" / "coredns.yaml")
-    kubectl.wait_rollout(paths, "kube-system", "deployment/coredns", seconds=120)
+    local_client(paths).apply(settings.CLUSTER_SOURCES / "manifests" / "coredns.yaml")
+    local_client(paths).wait_rollout("kube-system", "deployment/coredns", seconds=120)
+    name = f"kubernetes.default.svc.{settings.CLUSTER_DOMAIN}"
+    wait_until(
+        lambda: dns.resolves(settings.DNS_SERVICE_ADDRESS, name),
+        seconds=60,
+        what="cluster DNS",
+        remedy="`kubectl -n kube-system logs deploy/coredns` tells why",
+        log=paths.logs / "kube-proxy.log",
+    )
 
 
 def down(paths: Paths) -> None:
@@ -150,10 +158,5 @@ def status(paths: Paths) -> bool:
         complete = complete and found is not None
         say(f"{name:26}{'pid ' + str(found[0]) if found else 'not running'}")
     if complete:
-        say(
-            run(
-                (tools.program(paths, "kubectl"), f"--kubeconfig={paths.kubeconfig}", "get", "nodes,pods", "-A"),
-                remedy=SEE_LOG,
-            ).rstrip()
-        )
+        say(local_client(paths).run("get", "nodes,pods", "-A").rstrip())
     return complete

@@ -48,10 +48,11 @@ def default_cache() -> Path:
 
 @dataclass(frozen=True)
 class Paths:
-    """Every folder of one cluster; `cluster` is dropped by `down`, the rest of `cache` only by `down --purge`."""
+    """Every folder of one cluster. `down` drops `cluster` (named `state`), the rest of `cache` only with `--purge`."""
 
     cache: Path
     run: Path = Path("/run/banktuner")
+    state: str = "cluster"
 
     @property
     def bin(self) -> Path:
@@ -59,7 +60,7 @@ class Paths:
 
     @property
     def cluster(self) -> Path:
-        return self.cache / "cluster"
+        return self.cache / self.state
 
     @property
     def logs(self) -> Path:

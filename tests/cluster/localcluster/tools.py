@@ -51,10 +51,11 @@ KUBERNETES = Tool(
     ("kube-apiserver", "kube-controller-manager", "kube-proxy", "kube-scheduler", "kubectl", "kubelet"),
     version_variables(),
 )
+VERSITYGW = Tool("versitygw", ("versitygw",))
 TOOLS = (
     Tool("pause", ("pause",), package="."),
     KUBERNETES,
-    Tool("versitygw", ("versitygw",)),
+    VERSITYGW,
     Tool("coredns", ("coredns",)),
     Tool("helm", ("helm",)),
 )
