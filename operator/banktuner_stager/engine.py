@@ -30,6 +30,12 @@ class EngineBusyError(EngineError):
     reason = "EngineBusy"
 
 
+class EngineFailedError(EngineError):
+    """The engine itself broke over the request (5xx); it may be dying."""
+
+    reason = "EngineFailed"
+
+
 class AdapterEngine(Protocol):
     """What `sync` needs of an engine. Methods raise EngineError."""
 
@@ -107,7 +113,9 @@ class VllmEngine:
         finally:
             connection.close()
         if response.status != http.client.OK:
-            raise EngineError(f"{path}: status {response.status}: {_error_text(answer)}")
+            broke = response.status >= http.client.INTERNAL_SERVER_ERROR
+            kind = EngineFailedError if broke else EngineError
+            raise kind(f"{path}: status {response.status}: {_error_text(answer)}")
         return answer
 
 

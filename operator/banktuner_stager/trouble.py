@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from banktuner_api.bankingmodel import AdapterState
 from banktuner_api.exit_codes import ExitCode
-from banktuner_stager.engine import EngineBusyError, EngineDownError, EngineError
+from banktuner_stager.engine import EngineBusyError, EngineDownError, EngineError, EngineFailedError
 from banktuner_stager.errors import StagerError
 
 FIRST_DELAY = 2.0
@@ -12,6 +12,9 @@ LONGEST_WAIT = 15.0
 """Seconds between tries while something is away that comes back by itself."""
 LONGEST_HOLD = 120.0
 """Seconds between tries of what somebody must mend."""
+CRASH_HOLD = 120.0
+"""First pause after the engine broke over an adapter: long enough to start again and serve the others."""
+LONGEST_CRASH_HOLD = 3600.0
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,10 @@ class Trouble:
 def trouble_of(error: Exception, before: Trouble | None, now: float) -> Trouble:
     """What an error of one step means. Of an unexpected one only the type's name is told."""
     passing, reason, message = _meaning(error)
-    delay = FIRST_DELAY if before is None else min(before.delay * 2, LONGEST_WAIT if passing else LONGEST_HOLD)
+    first, longest = FIRST_DELAY, LONGEST_WAIT if passing else LONGEST_HOLD
+    if isinstance(error, EngineFailedError):
+        first, longest = CRASH_HOLD, LONGEST_CRASH_HOLD
+    delay = first if before is None else min(max(before.delay * 2, first), longest)
     state = AdapterState.WAITING if passing else AdapterState.FAILED
     return Trouble(state, reason, message, delay, now + delay)
 

@@ -105,6 +105,21 @@ def test_engine_restart_loads_everything_again(serving: Serving, engine: VllmSer
     assert sorted(verb for verb, _ in engine.calls) == ["complete", "complete", "load", "load"]
 
 
+def test_an_adapter_that_kills_the_engine_is_held_and_others_serve(serving: Serving, engine: VllmServer) -> None:
+    deadly, good = serving.publish("deadly"), serving.publish("good")
+    engine.fatal.add(deadly.served_name)
+    serving.mount(serving.state(deadly))
+    serving.sync()
+    told = wait_for(lambda: serving.told("deadly", "Failed"), 30, "the failure")
+    assert told.reason == "EngineFailed"
+    serving.agent.desired = serving.state(deadly, good)
+    engine.stop()
+    engine.start()
+    wait_for(lambda: serving.told("good", "Ready"), 30, "the other adapter")
+    assert set(engine.adapters) == {good.served_name}
+    wait_for((serving.pod.control / "adapters-ready").exists, 5, "adapters-ready")
+
+
 def test_sync_killed_starts_from_what_is_so(serving: Serving, engine: VllmServer, agent: AgentServer) -> None:
     adapter = serving.publish("cards")
     serving.mount(serving.state(adapter))

@@ -12,7 +12,7 @@ from tests.contract.harness import free_port
 
 
 class VllmServer:
-    """`calls` records (verb, adapter) in order. `refuse` holds names that the engine cannot load."""
+    """`calls` records (verb, adapter) in order; names in `refuse` cannot be loaded, those in `fatal` end the engine."""
 
     def __init__(self, base_model: str) -> None:
         self.base_model = base_model
@@ -20,6 +20,7 @@ class VllmServer:
         self.adapters: dict[str, str] = {}
         self.calls: list[tuple[str, str]] = []
         self.refuse: set[str] = set()
+        self.fatal: set[str] = set()
         self._server: ThreadingHTTPServer | None = None
 
     @property
@@ -33,10 +34,10 @@ class VllmServer:
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
     def stop(self) -> None:
-        if self._server is not None:
-            self._server.shutdown()
-            self._server.server_close()
-            self._server = None
+        server, self._server = self._server, None
+        if server is not None:
+            server.shutdown()
+            server.server_close()
 
     def load(self, name: str, path: str) -> tuple[int, object]:
         self.calls.append(("load", name))
@@ -55,6 +56,9 @@ class VllmServer:
 
     def complete(self, model: str) -> tuple[int, object]:
         self.calls.append(("complete", model))
+        if model in self.fatal:
+            threading.Thread(target=self.stop).start()
+            return 500, _error("EngineCore encountered an issue.")
         if model not in {self.base_model, *self.adapters}:
             return 404, _error(f"The model `{model}` does not exist.")
         usage = {"prompt_tokens": 4, "completion_tokens": 1, "total_tokens": 5}

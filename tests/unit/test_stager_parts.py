@@ -12,13 +12,13 @@ from banktuner_stager import folder
 from banktuner_stager.adapter import Limits, check_config
 from banktuner_stager.artifact import artifact_files
 from banktuner_stager.download import Source, parse_manifest
-from banktuner_stager.engine import EngineDownError, EngineError
+from banktuner_stager.engine import EngineDownError, EngineError, EngineFailedError
 from banktuner_stager.errors import StagerError, digest_mismatch
 from banktuner_stager.main import describe
 from banktuner_stager.model import Meter, pinned
 from banktuner_stager.store import Entry, Location
 from banktuner_stager.tgi_proof import is_applied
-from banktuner_stager.trouble import LONGEST_HOLD, trouble_of
+from banktuner_stager.trouble import CRASH_HOLD, LONGEST_HOLD, trouble_of
 
 URI, FIELD = "s3://bank/model", "spec.model.uri"
 SOURCE = Source(None, Location("bank", "model"), FIELD)
@@ -170,6 +170,13 @@ def test_troubles_back_off_and_say_whether_they_pass() -> None:
     assert trouble.until == 100.0 + LONGEST_HOLD
     assert trouble_of(EngineError("no"), None, 0.0).reason == "EngineRefused"
     assert trouble_of(ValueError("a customer's data"), None, 0.0).message == "unexpected ValueError"
+
+
+def test_an_adapter_that_breaks_the_engine_waits_until_the_others_serve() -> None:
+    first = trouble_of(EngineFailedError("status 500"), None, 0.0)
+    assert (first.state, first.reason, first.until) == (AdapterState.FAILED, "EngineFailed", CRASH_HOLD)
+    assert trouble_of(EngineFailedError("status 500"), first, 0.0).delay == 2 * CRASH_HOLD
+    assert trouble_of(EngineDownError("away"), first, 0.0).state is AdapterState.WAITING
 
 
 @pytest.mark.parametrize(
