@@ -113,6 +113,9 @@ def main(arguments: list[str]) -> int:
             say(f"--- end of {error.log}\n{tail(error.log)}\n---")
         say(f"error: {error}\nremedy: {error.remedy}")
         return 1
+    except OSError as error:
+        say(f"error: {error}\nremedy: look at `cluster.py status`; `cluster.py down`, then `up`, starts afresh")
+        return 1
     except KeyboardInterrupt:
         say("interrupted: the same command goes on from here")
         return 130

@@ -90,6 +90,8 @@ def kube_proxy(paths: Paths) -> dict[str, Any]:
         "healthzBindAddress": "127.0.0.1:10256",
         "metricsBindAddress": "127.0.0.1:10249",
         "clientConnection": {"kubeconfig": str(paths.config / "kube-proxy.kubeconfig")},
+        # a NodePort is for this machine's own clients
+        "nodePortAddresses": ["127.0.0.0/8", f"{settings.NODE_ADDRESS}/32"],
         # conntrack's limits belong to the machine, not to us
         "conntrack": {"maxPerCore": 0, "min": 0, "tcpEstablishedTimeout": "0s", "tcpCloseWaitTimeout": "0s"},
     }

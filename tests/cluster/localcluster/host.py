@@ -97,10 +97,18 @@ def cgroup_roots() -> Iterator[Path]:
 def make_cgroups() -> None:
     """The kubelet wants its root group to exist; on v1 a cpuset starts empty and must be filled from its parent."""
     for group in cgroup_roots():
+        enable_controllers(group.parent)
         group.mkdir(exist_ok=True)
         for name in ("cpuset.cpus", "cpuset.mems"):
             if (group.parent / name).exists() and not (group / name).read_text().strip():
                 (group / name).write_text((group.parent / name).read_text())
+
+
+def enable_controllers(hierarchy: Path) -> None:
+    """Hand every controller of a v2 hierarchy down to its groups; a v1 hierarchy has none to hand down."""
+    listed = hierarchy / "cgroup.controllers"
+    for controller in listed.read_text().split() if listed.exists() else ():
+        (hierarchy / "cgroup.subtree_control").write_text(f"+{controller}")
 
 
 def kill_cgroups(patience: float = 10.0) -> None:

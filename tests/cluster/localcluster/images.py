@@ -2,13 +2,14 @@
 
 import json
 import os
+import shutil
 from hashlib import sha256
 from pathlib import Path
 
 from localcluster import archives, catalog, runtime, storage
 from localcluster.catalog import Image, reference
 from localcluster.settings import REPOSITORY, Paths
-from localcluster.shell import run, step, succeeds
+from localcluster.shell import ClusterError, run, step, succeeds
 
 BASE_PACKAGES = "python3,python3-venv,ca-certificates"
 BASE_OPTIONS = (
@@ -28,6 +29,8 @@ AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 PASSED_ON = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 PIP_SETTINGS = {"PIP_INDEX_URL": "index-url", "PIP_EXTRA_INDEX_URL": "extra-index-url", "PIP_TIMEOUT": "timeout"}
 OLD_TAGS_KEPT = 1
+NEEDED_GIB_COLD = 25
+NEEDED_GIB_WARM = 3
 REMEDY = "the log says why; `make up` again goes on from the last finished layer"
 
 
@@ -46,11 +49,12 @@ def is_stored(paths: Paths, name: str, tag: str) -> bool:
 
 def ensure_images(paths: Paths) -> dict[str, str]:
     """Have every image in containerd; returns image name -> full reference of those that pods use."""
-    (paths.cache / "tmp").mkdir(parents=True, exist_ok=True)
     tags = catalog.tags(REPOSITORY, BASE_TAG)
     known = runtime.images(paths)
     wanted = [image for image in catalog.IMAGES if image.imported]
     missing = [image for image in wanted if reference(image.name, tags[image.name]) not in known]
+    if missing:
+        clear_leftovers(paths)
     for image in missing:
         ensure_stored(paths, image, tags)
         with step(f"import {image.name} into containerd"):
@@ -58,6 +62,21 @@ def ensure_images(paths: Paths) -> dict[str, str]:
     for image in missing:
         forget_old(paths, image.name, tags[image.name])
     return {image.name: reference(image.name, tags[image.name]) for image in wanted}
+
+
+def clear_leftovers(paths: Paths) -> None:
+    """Drop what a build that was killed left behind, and see that there is room for a new one."""
+    scratch = paths.cache / "tmp"
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
+    succeeds(buildah(paths, "rm", "--all"))
+    free = shutil.disk_usage(paths.cache).free / 2**30
+    cold = not (paths.buildah / "storage").exists()
+    if free < (NEEDED_GIB_COLD if cold else NEEDED_GIB_WARM):
+        raise ClusterError(
+            f"only {free:.0f} GiB are free below {paths.cache}",
+            f"free disk space, or set BANKTUNER_CACHE to a folder with {NEEDED_GIB_COLD} GiB",
+        )
 
 
 def ensure_stored(paths: Paths, image: Image, tags: dict[str, str]) -> None:

@@ -149,8 +149,10 @@ def ensure_packages(paths: Paths) -> None:
     log = paths.logs / "packages.log"
     with step(f"install Debian packages: {' '.join(missing)}"):
         quiet = {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
+        # an earlier installation may have been killed half-way
+        run(("dpkg", "--configure", "-a"), log=log, remedy=remedy, env=quiet)
         run(("apt-get", "update"), log=log, remedy=remedy, env=quiet)
-        install = ("apt-get", "install", "-y", "--no-install-recommends", *missing)
+        install = ("apt-get", "install", "-y", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=120", *missing)
         run(install, log=log, remedy=remedy, env=quiet)
 
 
