@@ -1,6 +1,7 @@
 """Small models and data for the trainer's tests; every model is made here by real training steps."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +33,15 @@ def intents(count: int) -> list[dict[str, str]]:
 
 
 @pytest.fixture
-def pod(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pod:
-    """An empty pod whose paths this process uses."""
+def pod(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pod]:
+    """An empty pod whose paths this process uses; a run that keeps bitsandbytes out does so for itself only."""
     made = Pod(tmp_path)
     for name, value in made.environment().items():
         monkeypatch.setenv(name, value)
-    return made
+    quantizer = sys.modules.get("bitsandbytes")
+    yield made
+    if quantizer is not None:
+        sys.modules["bitsandbytes"] = quantizer
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ import warnings
 from typing import NoReturn
 
 from banktuner_api.exit_codes import ExitCode
+from banktuner_api.finetunejob import Method
 from banktuner_api.handshake import Failure, Result, termination_message
 from banktuner_trainer.environment import cpu_limit, limit_threads
 from banktuner_trainer.errors import Interrupted, classify
@@ -45,6 +46,9 @@ def _result(paths: Paths) -> Result:
     run = read_run_config(paths)
     limit_threads(cpu_limit())
     warnings.filterwarnings("ignore")
+    if run.method is not Method.QLORA:
+        # Only four-bit weights need it; peft and transformers would import it for seconds wherever it is installed.
+        sys.modules["bitsandbytes"] = None  # type: ignore[assignment]
     # torch takes seconds to import, and an attempt that is committed does not need it.
     from banktuner_trainer.attempt import run_attempt
 

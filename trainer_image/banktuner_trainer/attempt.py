@@ -51,7 +51,9 @@ def run_attempt(run: RunConfig, paths: Paths) -> Result:
             trainer_version=VERSION,
         )
         reporter.phase(Phase.PUBLISHING, 97, "waiting for the commit")
-        return publishing.publish(paths.control, request)
+        result = publishing.publish(paths.control, request)
+        reporter.phase(Phase.PUBLISHING, 100, "committed")
+        return result
 
 
 def _metrics(outcome: Outcome, peak: Metric) -> list[Metric]:

@@ -1,9 +1,11 @@
-"""QLoRA: LoRA beside weights that are held in four bits (arXiv 2305.14314)."""
+"""QLoRA: LoRA beside weights that are held in four bits (arXiv 2305.14314).
+
+bitsandbytes takes seconds to import, so nothing but a QLoRA run imports it.
+"""
 
 from typing import Any
 
 import torch
-from bitsandbytes.nn import Linear4bit
 from transformers import BitsAndBytesConfig
 
 from banktuner_api.finetunejob import Quantization
@@ -39,6 +41,8 @@ def keep_differentiable(model: Any) -> None:
     On CPUs with AVX512-BF16, bitsandbytes 0.50 repacks a layer's weights for good at its first forward pass in
     evaluation mode. Training after that would go through a kernel without a gradient, and nobody would say so.
     """
+    from bitsandbytes.nn import Linear4bit
+
     for module in model.modules():
         if isinstance(module, Linear4bit):
             module.support_avx512bf16_for_cpu = False
