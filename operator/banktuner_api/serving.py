@@ -53,5 +53,5 @@ class GatewayConfig(ApiModel):
     name: str
     engine_url: str
     agent_url: str
-    max_tokens: Annotated[int, Field(ge=1)] = 256
+    max_tokens: Annotated[int, Field(ge=1)]
     request_timeout_seconds: Annotated[float, Field(gt=0)] = 120

@@ -16,7 +16,7 @@ from tests.support.cluster import Json
 import kube
 
 QUESTION = "What is my balance?"
-ARCHITECTURE = {"hiddenSize": 64, "layers": 2, "heads": 4, "vocabularySize": 500, "contextLength": 128}
+ARCHITECTURE = {"hiddenSize": 64, "layers": 2, "heads": 2, "vocabularySize": 500, "contextLength": 128}
 RESOURCES = {"cpu": "2", "memory": "4Gi"}
 
 

@@ -52,7 +52,7 @@ def write_report(namespace: str, folder: Path) -> None:
     calls = {
         "objects.yaml": ["get", "banktuner,all,configmaps,networkpolicies", "-n", namespace, "-o", "yaml"],
         "events.txt": ["get", "events", "-n", namespace, "--sort-by=.lastTimestamp"],
-        "operator.log": ["logs", "-n", cluster.operator_namespace(), "deploy/banktuner-operator", "--tail=3000"],
+        "operator.log": ["logs", "-n", cluster.operator_namespace(), "deploy/banktuner", "--tail=3000"],
     }
     pods = kube.kubectl("get", "pods", "-n", namespace, "-o", "name").split()
     calls |= {f"{pod.replace('/', '-')}.log": ["logs", "-n", namespace, pod, "--all-containers"] for pod in pods}

@@ -21,6 +21,9 @@ from banktuner_operator.plan.serving import Before, Resolved
 from banktuner_operator.plan.types import Check, ModelSnapshot, Plan
 from banktuner_operator.settings import Profile, Settings
 
+LONGEST_ANSWER = 256
+"""Tokens."""
+
 
 @dataclass(frozen=True)
 class _Case:
@@ -116,6 +119,7 @@ def _children(
         name=case.owner.name,
         engine_url=f"http://{case.owner.child('engine')}.{case.owner.namespace}.svc:{names.PROXY_PORT}",
         agent_url=case.settings.agent_url,
+        max_tokens=_answer_tokens(case.spec.engine_options.max_model_length),
     )
     setup = EngineSetup(case.owner.name, case.spec, case.engine, profile, _for_launcher(case, desired))
     parts = deployment.Serving(case.owner, setup, desired, _secrets(case, base, resolved))
@@ -128,6 +132,11 @@ def _children(
         deployment.engine_deployment(parts, case.settings),
         deployment.gateway_deployment(parts, gateway, case.settings),
     ]
+
+
+def _answer_tokens(model_length: int | None) -> int:
+    """Room for an answer: at most half of what prompt and answer share, so that a question always fits beside it."""
+    return min(LONGEST_ANSWER, model_length // 2) if model_length else LONGEST_ANSWER
 
 
 def _for_launcher(case: _Case, desired: DesiredState) -> tuple[DesiredAdapter, ...]:
