@@ -182,6 +182,7 @@ def gateway_config(engine_port: int, **changes: Any) -> GatewayConfig:
         "engineUrl": f"http://127.0.0.1:{engine_port}",
         "agentUrl": NO_SERVER,
         "requestTimeoutSeconds": 20,
+        "maxTokens": 256,
     }
     return GatewayConfig.model_validate({**config, **changes})
 
