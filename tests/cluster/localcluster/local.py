@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 from localcluster import configuration, environment, images, installation, node, objectstore, settings, tools
 from localcluster.kubectl import local_client
@@ -10,11 +11,16 @@ from localcluster.shell import ClusterError, step
 
 
 def up(paths: Paths) -> None:
-    """Packages, programs, node, images, operator: each step does what is missing of it."""
+    """Packages, programs, images, node, operator: each step does what is missing of it."""
     tools.require_root()
     tools.ensure_packages(paths)
-    tools.ensure_tools(paths)
-    node.up(paths)
+    node.claim(paths)
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        # images wait for network and disk while the compiler takes the cores
+        building = pool.submit(images.build_missing, paths)
+        tools.ensure_tools(paths)
+        node.up(paths)
+        building.result()
     refresh(paths)
 
 

@@ -47,7 +47,6 @@ def claim(paths: Paths) -> None:
 
 def up(paths: Paths) -> None:
     """Have every daemon running with its current configuration and the node Ready."""
-    claim(paths)
     paths.cluster.mkdir(parents=True, exist_ok=True, mode=0o700)
     with step("certificates and configuration"):
         certificates.ensure_certificates(paths)

@@ -13,18 +13,16 @@ from localcluster.shell import ClusterError, run, step
 KUBERNETES_VERSION = "v1.34.4"
 PACKAGES = (
     "buildah",
-    "conntrack",
     "containerd",
     "containernetworking-plugins",
+    "debian-archive-keyring",
     "etcd-server",
     "iptables",
     "iproute2",
-    "ipset",
     "mmdebstrap",
     "openssl",
     "python3-venv",
     "runc",
-    "socat",
 )
 
 
