@@ -1,4 +1,4 @@
-"""Properties of everything that is built: restricted pods, no token of the API server, nothing of the user's choosing."""
+"""Properties of all that is built: restricted pods, no token of the API server, nothing of the user's choosing."""
 
 import itertools
 import json
@@ -181,6 +181,7 @@ def test_vllm() -> None:
         "--port": "8000",
         "--served-model-name": "assistant",
         "--dtype": "bfloat16",
+        "--disable-access-log-for-endpoints": "/health,/metrics,/v1/models",
         "--enable-lora": "",
         "--max-loras": "8",
         "--max-lora-rank": "64",

@@ -18,6 +18,8 @@ TGI_MAX_ANSWER = 1024
 _DTYPES = {"BF16": "bfloat16", "FP16": "float16", "FP32": "float32"}
 _VLLM_QUANTIZATION = {"BitsAndBytes": "bitsandbytes", "FP8": "fp8", "AWQ": "awq", "GPTQ": "gptq"}
 _TGI_QUANTIZATION = _VLLM_QUANTIZATION | {"BitsAndBytes": "bitsandbytes-nf4"}
+_QUIET_PATHS = ("/health", "/metrics", "/v1/models")
+"""Asked every few seconds by probes and by `sync`."""
 _COMMON_ENV = {"HOME": "/tmp", "USER": "banktuner", "HF_HOME": "/tmp/huggingface", "HF_HUB_OFFLINE": "1"}
 
 
@@ -57,6 +59,7 @@ def _vllm_arguments(setup: EngineSetup) -> list[str]:
         MODEL_PATH,
         *("--host", "127.0.0.1", "--port", str(names.ENGINE_PORT)),
         *("--served-model-name", setup.name, "--dtype", _DTYPES.get(options.dtype, "auto")),
+        *("--disable-access-log-for-endpoints", ",".join(_QUIET_PATHS)),
         *("--enable-lora", "--max-loras", str(spec.lora.max_adapters), "--max-lora-rank", str(spec.lora.max_rank)),
     ]
     if options.max_model_length:

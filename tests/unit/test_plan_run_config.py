@@ -1,0 +1,120 @@
+"""run.json: choices that the user left open, and those that the user made."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from banktuner_api import names
+from banktuner_api.finetunejob import FineTuneJobSpec
+from banktuner_api.run_config import ObjectRef, RunConfig
+from banktuner_operator.manifests.metadata import Owner
+from banktuner_operator.plan.run_config import Place, run_config
+from tests.unit.operator_samples import UID, Json, job_owner
+
+OWNER = Owner("FineTuneJob", "bank", "card", UID)
+MODEL = ObjectRef(uri="s3://bank/model")
+SCRATCH = {"architecture": {"family": "GPT2", "contextLength": 256}}
+
+
+def config(**spec: Any) -> RunConfig:
+    parsed = FineTuneJobSpec.model_validate(job_owner(**spec)["spec"])
+    model = None if parsed.model.architecture else MODEL
+    return run_config(parsed, Place(OWNER, 2, model, "https://agent:8443"))
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        ({"method": "LoRA", "task": "Classification"}, (2e-3, 32, 128, False)),
+        ({"method": "QLoRA", "task": "Classification"}, (2e-3, 32, 128, False)),
+        ({"method": "Full", "task": "Classification"}, (2e-5, 32, 128, False)),
+        ({"method": "LoRA", "task": "Instruction"}, (2e-4, 8, 1024, False)),
+        ({"method": "QLoRA", "task": "Instruction"}, (2e-4, 8, 1024, False)),
+        ({"method": "Full", "task": "Instruction"}, (2e-5, 8, 1024, False)),
+        ({"method": "Full", "task": "Pretraining", "model": SCRATCH}, (1e-3, 16, 256, True)),
+    ],
+)
+def test_defaults(spec: Json, expected: tuple[float, int, int, bool]) -> None:
+    training = config(**spec).training
+    assert (training.learning_rate, training.batch_size, training.max_length, training.packing) == expected
+    assert training.epochs == 3 and training.max_steps is None
+    assert training.warmup_steps == 0.03
+
+
+def test_what_was_asked_for_stays() -> None:
+    asked = {
+        "maxSteps": 7,
+        "batchSize": 3,
+        "learningRate": 0.5,
+        "warmupSteps": 0,
+        "maxLength": 99,
+        "packing": True,
+        "gradientCheckpointing": True,
+    }
+    training = config(task="Instruction", training=asked).training
+    assert training.epochs is None
+    for field, value in asked.items():
+        assert training.to_json()[field] == value
+
+
+@pytest.mark.parametrize(
+    ("training", "warmup"),
+    [({}, 0.03), ({"warmupPercent": 10}, 0.1), ({"warmupSteps": 5}, 5.0), ({"warmupPercent": 0}, 0)],
+)
+def test_warmup(training: Json, warmup: float) -> None:
+    assert config(training=training).training.warmup_steps == warmup
+
+
+@pytest.mark.parametrize(
+    ("method", "lora", "quantization"), [("LoRA", True, False), ("QLoRA", True, True), ("Full", False, False)]
+)
+def test_the_blocks_of_the_method(method: str, lora: bool, quantization: bool) -> None:
+    made = config(method=method)
+    assert ((made.lora is not None), (made.quantization is not None)) == (lora, quantization)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "percent", "tested"),
+    [
+        ({"uri": "s3://bank/x.csv"}, 5, False),
+        ({"uri": "s3://bank/x.csv", "validationPercent": 20}, 20, False),
+        ({"uri": "s3://bank/x.csv", "testUri": "s3://bank/y.csv"}, 0, True),
+    ],
+)
+def test_what_is_held_out(dataset: Json, percent: int, tested: bool) -> None:
+    made = config(dataset=dataset).dataset
+    assert made.validation_percent == percent and (made.test is not None) is tested
+
+
+@pytest.mark.parametrize(
+    ("task", "rows"), [("Instruction", "Alpaca"), ("Classification", "TextLabel"), ("Pretraining", "Text")]
+)
+def test_the_usual_form_of_rows(task: str, rows: str) -> None:
+    spec: Json = {"task": task}
+    if task == "Pretraining":
+        spec |= {"method": "Full", "model": SCRATCH}
+    assert config(**spec).dataset.format == rows
+
+
+@pytest.mark.parametrize(
+    ("gpus", "task", "pays"), [(0, "Instruction", False), (1, "Instruction", True), (1, "Classification", False)]
+)
+def test_gradient_checkpointing(gpus: int, task: str, pays: bool) -> None:
+    made = config(task=task, resources={"gpus": gpus})
+    assert made.training.gradient_checkpointing is pays and made.gpus == gpus
+
+
+def test_places() -> None:
+    made = config(output={"uri": "s3://bank/out/", "secretRef": {"name": "keys"}})
+    assert made.output == ObjectRef(uri=f"s3://bank/out/bank/card/{UID}/2", credentials=names.secret_env_prefix("keys"))
+    assert made.job.attempt == 2 and made.model == MODEL
+    scratch = config(task="Pretraining", method="Full", model=SCRATCH)
+    assert scratch.model is None and scratch.architecture is not None
+
+
+@given(st.integers(1, 1000), st.floats(1e-8, 1))
+def test_it_survives_the_way_into_the_pod(epochs: int, rate: float) -> None:
+    made = config(training={"epochs": epochs, "learningRate": rate})
+    assert RunConfig.model_validate_json(made.model_dump_json(by_alias=True)) == made
