@@ -32,7 +32,7 @@ def train(name: str, namespace: str, answer: str, **spec: Any) -> None:
 
 
 def train_adapter(name: str, namespace: str, answer: str, method: str) -> None:
-    training = {"maxSteps": 60, "batchSize": 8, "learningRate": 0.01, "maxLength": 64}
+    training = {"maxSteps": 160, "batchSize": 8, "learningRate": 0.01, "maxLength": 64}
     lora = {"rank": 8, "alpha": 16, "dropout": 0}
     model = {"fineTuneJob": {"name": "base"}}
     train(name, namespace, answer, task="Instruction", method=method, model=model, training=training, lora=lora)
@@ -97,7 +97,7 @@ def serving(namespace: str) -> Iterator[Chat]:
         task="Pretraining",
         method="Full",
         model={"architecture": ARCHITECTURE},
-        training={"maxSteps": 60, "batchSize": 8, "learningRate": 0.005, "maxLength": 64},
+        training={"maxSteps": 160, "batchSize": 8, "learningRate": 0.005, "maxLength": 64},
     )
     train_adapter("first", namespace, "The first adapter answers.", "LoRA")
     kube.apply(assistant(["first"]), namespace)

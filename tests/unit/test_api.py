@@ -4,13 +4,14 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
 from banktuner_api import handshake, manifest, names
 from banktuner_api.common import Metric
 from banktuner_api.exit_codes import FINAL, RETRYABLE, ExitCode
 from banktuner_api.finetunejob import ArtifactStatus, FineTuneJobSpec, Method, ServedAs, Task
-from hypothesis import given
-from hypothesis import strategies as st
-from pydantic import ValidationError
 
 DIGEST = "sha256:" + "a" * 64
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
 from banktuner_api import crdgen
 from banktuner_api.bankingmodel import BankingModel
 from banktuner_api.finetunejob import FineTuneJob
