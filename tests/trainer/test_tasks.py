@@ -17,7 +17,7 @@ from banktuner_api.run_config import RunConfig
 from banktuner_trainer import publishing
 from banktuner_trainer.data.encode import encode_conversations
 from banktuner_trainer.data.load import load_conversations
-from banktuner_trainer.device import choose_device
+from banktuner_trainer.device import Device, choose_device
 from banktuner_trainer.evaluate.perplexity import measure
 from banktuner_trainer.export.folder import export
 from banktuner_trainer.methods import METHODS, qlora
@@ -161,7 +161,8 @@ def test_packed_loss_is_the_loss_of_the_rows_alone(pod: Pod, base_model: Path, t
     run = run_config("Instruction", "Full", training={"packing": True, "batchSize": 8})
     pod.stage(run, train_file, None, base_model)
     paths = paths_from(pod.environment())
-    context = Context(run, publishing.read_staged(paths.control), paths, choose_device("FP32", 0), reporter())
+    gpu = Device(cuda=True, bf16=False, fp16=False)  # where packing is done; the arithmetic is the same anywhere
+    context = Context(run, publishing.read_staged(paths.control), paths, gpu, reporter())
     tokenizer = load_tokenizer(base_model)
     model = AutoModelForCausalLM.from_pretrained(base_model, dtype=torch.float32)
     conversations = load_conversations(run, context.staged).train[:14]

@@ -1,5 +1,6 @@
 """Training a language model on encoded rows; Instruction and Pretraining share it."""
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +17,8 @@ from banktuner_trainer.evaluate.perplexity import Perplexity, measure
 from banktuner_trainer.loop import arguments, plan_steps
 from banktuner_trainer.reporting import metric
 from banktuner_trainer.tasks.base import Context, trained_in_float32, training_metrics
+
+logger = logging.getLogger(__name__)
 
 
 def fit(
@@ -46,12 +49,13 @@ def _evaluate(context: Context, trainer: Any, test: Sequence[Encoded], progress:
 def _trainer(context: Context, model: Any, tokenizer: Any, train: Sequence[Encoded]) -> Any:
     training = context.run.training
     plan = plan_steps(training, len(train))
+    packing = _packs(context)
     config = SFTConfig(
         **arguments(training, context.device, context.paths.scratch, plan),
         max_length=training.max_length,
-        packing=training.packing,
+        packing=packing,
         # The rows are tokenised, labelled and cut already; packing is all that is left to prepare.
-        dataset_kwargs={"skip_prepare_dataset": not training.packing},
+        dataset_kwargs={"skip_prepare_dataset": not packing},
         pad_to_multiple_of=None,
         completion_only_loss=False,
         loss_type="nll",
@@ -68,6 +72,14 @@ def _trainer(context: Context, model: Any, tokenizer: Any, train: Sequence[Encod
     trainer.remove_callback(PrinterCallback)
     trained_in_float32(trainer.model)
     return trainer
+
+
+def _packs(context: Context) -> bool:
+    """Packing lays a whole batch out as one row, whose attention costs a CPU more than the padding that it saves."""
+    wanted = context.run.training.packing
+    if wanted and not context.device.cuda:
+        logger.info("packing does not pay on a CPU: rows of about one length are batched together instead")
+    return wanted and context.device.cuda
 
 
 def _dataset(rows: Sequence[Encoded]) -> Any:
