@@ -7,7 +7,7 @@ from pathlib import Path
 from localcluster import shell, tools
 from localcluster.settings import Paths
 
-REMEDY = "see `make status` and `make logs NAME=kube-apiserver`"
+REMEDY = "see `cluster.py status` and `cluster.py logs kube-apiserver`"
 
 
 @dataclass(frozen=True)

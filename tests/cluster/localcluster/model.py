@@ -36,4 +36,4 @@ def ensure_uploaded(paths: Paths, bucket: str, store: Mapping[str, str]) -> None
     script = str(CLUSTER_SOURCES / "upload_folder.py")
     with step(f"model at s3://{bucket}/{settings.MODEL_KEY}"):
         command = (str(environment / "bin" / "python"), script, str(folder), bucket, settings.MODEL_KEY)
-        run(command, env=store, remedy="see `make logs NAME=versitygw`")
+        run(command, env=store, remedy="see `cluster.py logs versitygw`")

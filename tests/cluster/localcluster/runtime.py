@@ -9,7 +9,7 @@ from localcluster import archives
 from localcluster.settings import Paths
 from localcluster.shell import ClusterError, run, succeeds
 
-REMEDY = "see `make logs NAME=containerd`; `make down` and `make up` start it afresh"
+REMEDY = "see `cluster.py logs containerd`; `make down` and `make up` start it afresh"
 
 
 def ctr(paths: Paths, *arguments: str) -> tuple[str, ...]:
