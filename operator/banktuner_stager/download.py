@@ -58,7 +58,7 @@ def fetch_manifest(source: Source, digest: Digest) -> Manifest:
     if sha256_digest(content) != digest:
         raise digest_mismatch(
             f"{source.field}: {source.location.uri}/{MANIFEST} has the digest {sha256_digest(content)}, not {digest}:"
-            " it was changed after it was committed",
+            " pin the digest of the committed artifact, or publish it again where it was changed",
             source.field,
         )
     return parse_manifest(content, source)
