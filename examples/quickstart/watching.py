@@ -25,19 +25,20 @@ class Row:
     detail: str = ""
     done: bool = False
     failed: bool = False
+    tens: int = 0
     last: Json | None = None
     since: float = field(default_factory=time.monotonic)
     phases: dict[str, float] = field(default_factory=dict)
 
     def read(self, namespace: str) -> bool:
-        """Look at the object; True when its step or detail changed."""
+        """Look at the object; True when its step, what it says or its tens of percent changed."""
         self.last = get(self.kind, self.name, namespace)
-        before = (self.step, self.detail)
+        before = (self.step, self.detail, self.tens)
         step = self._finetune() if self.kind == FINETUNE else self._serving()
         now = time.monotonic()
         self.phases[self.step] = round(self.phases.get(self.step, 0.0) + now - self.since, 1)
         self.since, self.step = now, step
-        return before != (self.step, self.detail)
+        return before != (self.step, self.detail, self.tens)
 
     def _finetune(self) -> str:
         status = (self.last or {}).get("status") or {}
@@ -45,6 +46,7 @@ class Row:
         metrics = " ".join(f"{entry['name']}={entry['value']}" for entry in trainer.get("metrics", [])[:3])
         percent = trainer.get("progressPercentage")
         self.progress = "" if percent is None else f"{percent} % {metrics}"
+        self.tens = (percent or 0) // 10
         self.done = condition(self.last, "Complete").get("status") == "True"
         self.failed = condition(self.last, "Failed").get("status") == "True"
         told = condition(self.last, "Failed" if self.failed else "Running")
