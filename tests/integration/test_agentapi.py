@@ -92,10 +92,17 @@ async def test_kubeflow_trainers_body_alone_is_taken_and_keeps_the_rest(cluster:
     assert (await cluster.get("FineTuneJob", "card"))["status"]["activity"]["reason"] == "StoreDown"
 
 
-async def test_reports_are_coalesced(cluster: Cluster, agent: Agent) -> None:
+async def test_reports_are_coalesced(cluster: Cluster, agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
     pod = await training_pod(cluster)
     client = agent.client(await token(cluster, pod))
-    first = int((await cluster.get("FineTuneJob", "card"))["metadata"]["resourceVersion"])
+    apply, writes = cluster.client.apply, 0
+
+    async def counted(*arguments: object, **named: object) -> Json:
+        nonlocal writes
+        writes += 1
+        return await apply(*arguments, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(cluster.client, "apply", counted)
 
     def burst() -> None:
         for percent in range(40):
@@ -110,12 +117,7 @@ async def test_reports_are_coalesced(cluster: Cluster, agent: Agent) -> None:
         return status.get("trainerStatus", {}).get("progressPercentage") == 39
 
     await eventually(written, "the last progress", 5)
-    live = await cluster.get("FineTuneJob", "card")
-    writes = [entry for entry in live["metadata"]["managedFields"] if entry["manager"] == names.AGENT_FIELD_MANAGER]
-    assert len(writes) == 1
-    spent = time.monotonic() - started
-    changes = int(live["metadata"]["resourceVersion"]) - first
-    assert changes <= spent + 8, f"{changes} revisions of the whole store in {spent:.1f} s"
+    assert writes <= time.monotonic() - started + 2
 
 
 @pytest.mark.parametrize("wrong", ["none", "garbage", "audience", "unbound", "other-object", "other-namespace"])

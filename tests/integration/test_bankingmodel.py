@@ -131,7 +131,7 @@ async def test_vllm_pods_stay_when_adapters_change(cluster: Cluster) -> None:
 
 
 async def test_tgi_pods_roll_when_adapters_change(cluster: Cluster) -> None:
-    await cluster.create(KIND, "assistant", model_spec(engine="TGI", adapters=[WEALTH]))
+    await cluster.create(KIND, "assistant", model_spec(engine="TGI", resources={"gpus": 1}, adapters=[WEALTH]))
     await cluster.reconcile(KIND, "assistant")
     first = (await engine(cluster))["spec"]["template"]
     await cluster.patch(KIND, "assistant", {"spec": {"adapters": [WEALTH | {"digest": OTHER}]}})

@@ -7,6 +7,7 @@ import pytest
 
 from banktuner_api import names
 from banktuner_api.exit_codes import ExitCode
+from banktuner_operator.cluster.client import ApiError
 from banktuner_operator.cluster.reconcile import Key, Reconciler
 from tests.integration.kubelet import Cluster, condition_of, eventually, job_spec, result, settings
 
@@ -338,6 +339,33 @@ async def test_quota_is_named(cluster: Cluster) -> None:
     await cluster.create(KIND, "card", job_spec())
     blocked = await cluster.until(KIND, "card", "Running", "False", "QuotaExceeded")
     assert "exceeded quota: none" in condition_of(blocked, "Running")["message"]
+
+
+async def test_a_refused_child_is_told(cluster: Cluster) -> None:
+    hard = {"count/jobs.batch": "0"}
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}, "spec": {"hard": hard}}
+    where = f"/api/v1/namespaces/{cluster.namespace}/resourcequotas"
+    await cluster.client.call("POST", where, {}, quota)
+    await cluster.create(KIND, "card", job_spec())
+
+    async def refused() -> bool:
+        with pytest.raises(ApiError):
+            await cluster.reconcile(KIND, "card")
+        return condition_of(await cluster.get(KIND, "card"), "Accepted").get("reason") == "ChildRefused"
+
+    await eventually(refused, "the refusal in status")
+    message = condition_of(await cluster.get(KIND, "card"), "Accepted")["message"]
+    assert "exceeded quota: none" in message
+    await cluster.client.call("DELETE", f"{where}/none")
+
+    async def accepted() -> bool:
+        try:
+            await cluster.reconcile(KIND, "card")
+        except ApiError:
+            return False
+        return condition_of(await cluster.get(KIND, "card"), "Accepted")["status"] == "True"
+
+    await eventually(accepted, "the job goes on by itself")
 
 
 async def test_unknown_profile(cluster: Cluster) -> None:

@@ -56,6 +56,7 @@ def model_owner(**spec: Any) -> Json:
         "model": {"uri": "s3://bank/model", "secretRef": {"name": "s3"}},
         "adapters": [{"name": "wealth", "uri": "s3://bank/wealth", "digest": DIGEST, "secretRef": {"name": "s3"}}],
         "gateway": {"auth": {"tokensSecretRef": {"name": "tokens"}}},
+        "resources": {"gpus": 1},
     } | {key: value for key, value in spec.items() if value is not None}
     return _owner("BankingModel", "assistant", BankingModelSpec.model_validate(asked).to_json())
 

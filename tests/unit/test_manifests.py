@@ -221,8 +221,8 @@ def test_tgi() -> None:
     assert told["USAGE_STATS"] == "off"
 
 
-def test_tgi_takes_quantization_or_type() -> None:
-    container = engine_container(engine="TGI", engineOptions={"quantization": "BitsAndBytes", "dtype": "BF16"})
+def test_tgi_quantizes() -> None:
+    container = engine_container(engine="TGI", engineOptions={"quantization": "BitsAndBytes"})
     assert flags(container)["--quantize"] == "bitsandbytes-nf4"
     assert "--dtype" not in container["args"]
 

@@ -300,10 +300,10 @@ def test_the_model_of_another_job() -> None:
     assert model == {"uri": "s3://bank/out/1", "digest": DIGEST, "credentials": names.secret_env_prefix("s3")}
 
 
-def test_conflicts_are_told() -> None:
-    plan = decide(job_owner(), conflicts=("ConfigMap/x",))
-    assert said(plan, "Accepted")["reason"] == "NameConflict"
-    assert said(plan, "Running")["reason"] == "NameConflict"
+def test_obstacles_are_told_and_nothing_is_written() -> None:
+    plan = decide(job_owner(), obstacle=conditions.false("NameConflict", "ConfigMap/x exists"))
+    assert said(plan, "Accepted")["reason"] == said(plan, "Running")["reason"] == "NameConflict"
+    assert plan.apply == ()
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from banktuner_api import names
+from banktuner_operator.plan import conditions
 from banktuner_operator.plan.model import plan_banking_model
 from banktuner_operator.plan.types import ModelSnapshot, Plan
 from tests.unit.operator_samples import DIGEST, NOW, SETTINGS, UID, Json, model_owner, model_world
@@ -123,6 +124,37 @@ def test_an_adapter_goes_with_the_model_it_was_trained_on(trained_on: str | None
     plan = decide(owner, {"base": base, "cards": cards})
     assert adapter(plan)["state"] == state
     assert adapter(plan)["reason"] == ("BaseModelMismatch" if state == "Failed" else "")
+
+
+@pytest.mark.parametrize(
+    ("options", "refused"),
+    [
+        ({"dtype": "FP32"}, True),
+        ({"dtype": "BF16", "quantization": "FP8"}, True),
+        ({"dtype": "BF16"}, False),
+        ({"quantization": "FP8"}, False),
+    ],
+)
+def test_options_that_tgi_does_not_have(options: Json, refused: bool) -> None:
+    plan = decide(model_owner(engine="TGI", engineOptions=options))
+    assert (said(plan, "Accepted")["reason"] == "UnsupportedOption") is refused
+    assert (plan.apply == ()) is refused
+    assert said(decide(model_owner(engine="VLLM", engineOptions=options)), "Accepted")["status"] == "True"
+
+
+@pytest.mark.parametrize(
+    ("engine", "gpus", "state"), [("TGI", 0, "Failed"), ("TGI", 1, "Loading"), ("VLLM", 0, "Loading")]
+)
+def test_tgi_takes_adapters_on_a_gpu_only(engine: str, gpus: int, state: str) -> None:
+    plan = decide(model_owner(engine=engine, resources={"gpus": gpus}))
+    assert adapter(plan, "wealth")["state"] == state
+    assert adapter(plan, "wealth")["reason"] == ("NeedsGpu" if state == "Failed" else "")
+
+
+def test_obstacles_are_told_and_nothing_is_written() -> None:
+    plan = decide(model_owner(), obstacle=conditions.false("ChildRefused", "quota"))
+    assert said(plan, "Accepted")["reason"] == said(plan, "Ready")["reason"] == "ChildRefused"
+    assert plan.apply == ()
 
 
 def test_more_adapters_than_the_engine_takes() -> None:

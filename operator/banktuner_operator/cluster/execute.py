@@ -22,8 +22,8 @@ def instance_manager(pod: str) -> str:
     return f"{names.AGENT_FIELD_MANAGER}-{pod}"[:128]
 
 
-async def conflicts(client: Client, owner: Json, plan: Plan) -> tuple[Plan, tuple[str, ...]]:
-    """The plan without children whose names others hold, and those as "Kind/name"."""
+async def conflicts(client: Client, owner: Json, plan: Plan) -> tuple[tuple[Json, ...], tuple[str, ...]]:
+    """The wanted children, bound to the live ones by uid, and names that others hold as "Kind/name"."""
     held, ours = [], []
     for child in plan.apply:
         meta = child["metadata"]
@@ -35,7 +35,7 @@ async def conflicts(client: Client, owner: Json, plan: Plan) -> tuple[Plan, tupl
             ours.append(child | {"metadata": meta | {"uid": live["metadata"]["uid"]}})
         else:
             held.append(f"{child['kind']}/{meta['name']}")
-    return Plan(apply=tuple(ours)), tuple(held)
+    return tuple(ours), tuple(held)
 
 
 async def children(client: Client, plan: Plan, step: Step) -> None:

@@ -6,6 +6,7 @@ from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable
 from random import uniform
 
+from banktuner_operator.cluster.client import ApiError
 from banktuner_operator.cluster.reconcile import Key
 
 log = logging.getLogger(__name__)
@@ -108,18 +109,21 @@ class WorkQueue:
             key = await self._next()
             try:
                 delay = await self._work(key)
-            except Exception:  # one bad object never delays others
-                delay = self._failed(key)
+            except Exception as error:  # one bad object never delays others
+                delay = self._failed(key, error)
             else:
                 self._failures.pop(key, None)
             self._active.discard(key)
             self._plan_next(key, delay)
 
-    def _failed(self, key: Key) -> float:
+    def _failed(self, key: Key, error: Exception) -> float:
         count = self._failures.get(key, 0)
         self._failures[key] = count + 1
         delay = min(FIRST_BACKOFF_SECONDS * 2.0**count, MAX_BACKOFF_SECONDS)
-        log.exception("%s %s/%s: next attempt in %.1f s", key.kind, key.namespace, key.name, delay)
+        words = "%s %s/%s: next attempt in %.1f s: %s"
+        # What the API server says needs no traceback; anything else is a mistake of ours.
+        trace = None if isinstance(error, ApiError) else error
+        log.error(words, key.kind, key.namespace, key.name, delay, error, exc_info=trace)
         return delay
 
     def _plan_next(self, key: Key, delay: float | None) -> None:

@@ -96,8 +96,8 @@ def _tgi_arguments(setup: EngineSetup) -> list[str]:
         arguments += ["--max-input-tokens", str(total - answer), "--max-total-tokens", str(total)]
     if options.quantization != "None":
         arguments += ["--quantize", _TGI_QUANTIZATION[options.quantization]]
-    elif options.dtype in ("BF16", "FP16"):
-        arguments += ["--dtype", _DTYPES[options.dtype]]  # TGI takes only one of both, and no float32
+    if options.dtype != "Auto":
+        arguments += ["--dtype", _DTYPES[options.dtype]]
     if gpus:
         arguments += ["--cuda-memory-fraction", _fraction(options.gpu_memory_percent), "--num-shard", str(gpus)]
     return arguments

@@ -169,15 +169,10 @@ def _apply(case: _Case, view: View, desired: Json, model: ObjectRef | None) -> P
     wanted = desired if view.job is None else frozen(view.job, desired, suspend=case.spec.suspend)
     if view.job is None or not changes.contains(view.job, wanted):
         apply.append(wanted)
-    return finetune_status.plan(_with_conflicts(case, view), apply=tuple(apply))
-
-
-def _with_conflicts(case: _Case, view: View) -> View:
-    if not case.snapshot.conflicts:
-        return view
-    held = ", ".join(case.snapshot.conflicts)
-    message = f"{held} exists and belongs to somebody else; delete or rename it"
-    return replace(view, accepted=false("NameConflict", message), running=false("NameConflict", message))
+    obstacle = case.snapshot.obstacle
+    if obstacle:
+        return finetune_status.plan(replace(view, accepted=obstacle, running=obstacle))
+    return finetune_status.plan(view, apply=tuple(apply))
 
 
 def frozen(live: Json, desired: Json, suspend: bool) -> Json:

@@ -13,7 +13,7 @@ from banktuner_api.serving import DesiredAdapter, DesiredState, GatewayConfig
 from banktuner_operator.manifests import configmap, deployment, networkpolicy, nginx, service
 from banktuner_operator.manifests.engine import EngineSetup
 from banktuner_operator.manifests.metadata import Owner, digest, stamped
-from banktuner_operator.plan import changes, model_status, serving
+from banktuner_operator.plan import changes, engine_support, model_status, serving
 from banktuner_operator.plan.conditions import false
 from banktuner_operator.plan.finetune import invalid
 from banktuner_operator.plan.model_status import ModelView
@@ -61,10 +61,9 @@ def _decide(case: _Case, view: ModelView) -> Plan:
     if base.source is None:
         accepted = base.blocked if base.blocked and base.state == AdapterState.FAILED else view.accepted
         return model_status.plan(replace(view, accepted=accepted))
-    if case.snapshot.conflicts:
-        held = ", ".join(case.snapshot.conflicts)
-        message = f"{held} exists and belongs to somebody else; delete or rename it"
-        return model_status.plan(replace(view, accepted=false("NameConflict", message)))
+    obstacle = case.snapshot.obstacle or engine_support.options(case.spec, case.engine)
+    if obstacle:
+        return model_status.plan(replace(view, accepted=obstacle))
     desired = _desired(case, base, resolved)
     wanted = _children(case, desired, base, resolved, profile)
     return model_status.plan(replace(view, desired=desired), changes.needed(wanted, case.snapshot.children))
@@ -86,6 +85,9 @@ def _adapters(case: _Case, base: Resolved, before: Before) -> dict[str, Resolved
     limit = case.spec.lora.max_adapters
     for entry in case.spec.adapters:
         resolved = serving.adapter(entry, case.spec, case.snapshot.jobs, base, before)
+        refused = engine_support.adapters(case.spec, case.engine) if resolved.source else None
+        if refused:
+            resolved = replace(resolved, source=None, blocked=refused, state=AdapterState.FAILED)
         served += resolved.source is not None
         if resolved.source is not None and served > limit:
             blocked = false("TooManyAdapters", f"spec.lora.maxAdapters is {limit}")

@@ -61,7 +61,7 @@ class Plan:
 class FineTuneSnapshot:
     """A FineTuneJob and everything it owns. `base`: the FineTuneJob that spec.model.fineTuneJob names.
 
-    `job_events`: messages of warnings about its Jobs. `conflicts`: wanted names that others hold.
+    `job_events`: messages of warnings about its Jobs. `obstacle`: why no child may be written now.
     """
 
     owner: Json
@@ -71,7 +71,7 @@ class FineTuneSnapshot:
     network_policies: tuple[Json, ...] = ()
     job_events: tuple[str, ...] = ()
     base: Json | None = None
-    conflicts: tuple[str, ...] = ()
+    obstacle: Check | None = None
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class ModelSnapshot:
     pods: tuple[Json, ...]
     jobs: dict[str, Json]
     warnings: tuple[str, ...] = ()
-    conflicts: tuple[str, ...] = ()
+    obstacle: Check | None = None
 
 
 def timestamp(moment: datetime) -> str:
