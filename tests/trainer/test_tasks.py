@@ -228,6 +228,17 @@ def test_pretraining(pod: Pod, family: str, form: str, tmp_path: Path) -> None:
     assert (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id) == (0, 1, 2)
 
 
+@pytest.mark.parametrize("capable", [True, False])
+def test_auto_uses_bfloat16_where_the_cpu_computes_in_it(capable: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": capable})
+    device = choose_device("Auto", gpus=0)
+    assert (device.bf16, device.fp16) == (capable, False)
+    assert device.load_dtype is (torch.bfloat16 if capable else torch.float32)
+    assert choose_device("FP32", gpus=0).load_dtype is torch.float32
+    assert choose_device("BF16", gpus=0).bf16
+
+
 def test_the_same_seed_gives_the_same_weights(tmp_path: Path, base_model: Path, train_file: Path) -> None:
     outputs = []
     for name in ("first", "second"):

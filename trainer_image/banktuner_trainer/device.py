@@ -32,18 +32,24 @@ class Device:
 
 
 def choose_device(precision: Precision, gpus: int) -> Device:
-    """Auto is bfloat16 on GPUs that have it, float16 on others, float32 on CPUs.
+    """Auto is bfloat16 where the hardware computes in it, else float16 on GPUs and float32 on CPUs.
 
     Raises TrainerError (InvalidConfig) where the machine cannot do what is asked for.
     """
     cuda = torch.cuda.is_available()
     if gpus and not cuda:
         raise invalid_config("spec.resources.gpus asks for a GPU, and the pod sees none", "spec.resources.gpus")
-    has_bf16 = not cuda or torch.cuda.is_bf16_supported()
+    has_bf16 = torch.cuda.is_bf16_supported() if cuda else _cpu_computes_in_bf16()
     if precision == "FP16" and not cuda:
         raise invalid_config("FP16 needs a GPU: use Auto, BF16 or FP32", FIELD)
-    if precision == "BF16" and not has_bf16:
+    if precision == "BF16" and cuda and not has_bf16:
         raise invalid_config("this GPU has no bfloat16: use Auto, FP16 or FP32", FIELD)
-    bf16 = precision == "BF16" or (precision == "Auto" and cuda and has_bf16)
+    bf16 = precision == "BF16" or (precision == "Auto" and has_bf16)
     fp16 = precision == "FP16" or (precision == "Auto" and cuda and not has_bf16)
     return Device(cuda=cuda, bf16=bf16, fp16=fp16)
+
+
+def _cpu_computes_in_bf16() -> bool:
+    """Whether bfloat16 is faster than float32 here (about twice); CPUs without these units only emulate it."""
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
