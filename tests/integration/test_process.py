@@ -24,37 +24,43 @@ NAMESPACE = "banktuner-system"
 RIGHTS = ("ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
 
 
-def rendered() -> list[dict[str, Any]]:
-    command = [str(binary("helm")), "template", "banktuner", str(TOP / "charts/banktuner"), "-n", NAMESPACE]
+def rendered(release: str = "banktuner", *values: str) -> list[dict[str, Any]]:
+    chart = str(TOP / "charts/banktuner")
+    sets = [word for value in values for word in ("--set-json", value)]
+    command = [str(binary("helm")), "template", release, chart, "-n", NAMESPACE, *sets]
     text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return [document for document in yaml.safe_load_all(text) if document]
 
 
-@pytest.fixture(scope="module")
-def operator_token(control_plane: ControlPlane) -> str:
-    """The token of the chart's service account."""
+def token_of(control_plane: ControlPlane, release: str, *values: str) -> str:
+    """Apply the chart's rights, and nothing else of it; the token of its service account."""
     if binary("helm") is None:
         pytest.skip("helm not found: `make up` builds it")
     control_plane.kubectl("create", "namespace", NAMESPACE)
-    rights = [json.dumps(document) for document in rendered() if document["kind"] in RIGHTS]
+    rights = [json.dumps(document) for document in rendered(release, *values) if document["kind"] in RIGHTS]
     applied = control_plane.kubectl("apply", "-f", "-", stdin="\n---\n".join(rights))
     assert applied.returncode == 0, applied.stderr
-    made = control_plane.kubectl("-n", NAMESPACE, "create", "token", "banktuner")
+    made = control_plane.kubectl("-n", NAMESPACE, "create", "token", release)
     assert made.returncode == 0, made.stderr
     return made.stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def operator_token(control_plane: ControlPlane) -> str:
+    return token_of(control_plane, "banktuner")
 
 
 class Operator:
     """One replica; `log` is everything it said."""
 
-    def __init__(self, plane: ControlPlane, token: str, folder: Path, identity: str) -> None:
+    def __init__(self, plane: ControlPlane, token: str, folder: Path, identity: str, **changes: Any) -> None:
         folder.mkdir()
         self.log_file = folder / "log"
         self.probes = free_port()
         kubeconfig = json.loads(plane.kubeconfig.read_text())
         kubeconfig["users"][0]["user"]["token"] = token
         (folder / "kubeconfig").write_text(json.dumps(kubeconfig))
-        (folder / "settings.json").write_text(json.dumps(settings(namespace=NAMESPACE).to_json()))
+        (folder / "settings.json").write_text(json.dumps(settings(namespace=NAMESPACE, **changes).to_json()))
         self.environment = {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(TOP / "operator"),
@@ -167,6 +173,23 @@ async def test_the_second_replica_takes_over(cluster: Cluster, operators: list[O
     assert time.monotonic() - started < 10  # the lease was given back, not waited for
     await cluster.end_pod(await cluster.pod(), 0, json.dumps(result()))
     await phase(cluster, "Succeeded")
+
+
+async def test_only_its_namespaces(cluster: Cluster, control_plane: ControlPlane, tmp_path: Path) -> None:
+    own = [cluster.namespace]
+    token = token_of(control_plane, "banktuner-one", f"watchNamespaces={json.dumps(own)}")
+    operator = Operator(control_plane, token, tmp_path / "one", "one", watchNamespaces=own)
+    operator.start()
+    try:
+        await eventually(operator.leads, "the operator leads", 30)
+        await cluster.create("FineTuneJob", "card", job_spec())
+        await cluster.end_pod(await cluster.pod(), 0, json.dumps(result()))
+        await phase(cluster, "Succeeded")
+        assert operator.end(signal.SIGTERM) == 0
+        assert "forbidden" not in operator.log.lower()
+    finally:
+        if operator.process and operator.process.poll() is None:
+            operator.end(signal.SIGKILL)
 
 
 async def test_one_bad_object_delays_no_other(cluster: Cluster, operators: list[Operator]) -> None:

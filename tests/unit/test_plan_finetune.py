@@ -246,6 +246,13 @@ def test_a_suspended_job_takes_new_resources_by_being_made_again() -> None:
     assert decide(owner, job).delete == ()
 
 
+def test_attempts_never_go_down() -> None:
+    owner = job_owner(suspend=True)
+    owner["status"] = {"attempts": 2, "conditions": []}
+    plan = decide(owner)
+    assert plan.status is not None and plan.status["attempts"] == 2 and plan.apply == ()
+
+
 def test_a_running_job_keeps_its_template_whatever_the_settings_say() -> None:
     owner = job_owner()
     world = job_world(owner)

@@ -37,10 +37,15 @@ class _Case:
         return {int(live["metadata"]["labels"][names.LABEL_ATTEMPT]): live for live in self.snapshot.jobs}
 
     @property
+    def told(self) -> int:
+        """Attempts that status tells of."""
+        count: int = self.snapshot.owner.get("status", {}).get("attempts", 0)
+        return count
+
+    @property
     def attempt(self) -> int:
         """The newest attempt: what status says, or a Job that was made just before a crash."""
-        said: int = self.snapshot.owner.get("status", {}).get("attempts", 0)
-        return max(1, said, *self.jobs)
+        return max(1, self.told, *self.jobs)
 
     def pods(self, live: Json) -> list[Json]:
         """Pods of a Job."""
@@ -84,7 +89,7 @@ def _finished(snapshot: FineTuneSnapshot, now: datetime) -> Plan:
 
 def _unfinished(case: _Case) -> Plan:
     live = case.jobs.get(case.attempt)
-    view = View(case.snapshot.owner, case.now, case.attempt if live else case.attempt - 1)
+    view = View(case.snapshot.owner, case.now, case.attempt if live else case.told)
     view = replace(
         view,
         spec=case.spec,
