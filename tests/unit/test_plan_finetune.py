@@ -298,6 +298,7 @@ def test_waiting_for_the_model(base: Json | None, words: str) -> None:
     assert said(plan, "Running")["reason"] == "WaitingForModel"
     assert words in said(plan, "Running")["message"]
     assert said(plan, "Accepted")["status"] == "True"
+    assert [(event.type, event.reason) for event in plan.events] == [("Normal", "WaitingForModel")]
 
 
 def test_the_model_of_another_job() -> None:

@@ -228,6 +228,7 @@ def _events(owner: Json, checks: dict[str, Check]) -> tuple[Event, ...]:
     return tuple(events)
 
 
+_EXPECTED = frozenset({"WaitingForModel", "Suspended", "Queued"})
 _QUIET = frozenset({"Finished", "Starting", "PodPending", "NotSuspended", "NotFinished", "Failed", "Accepted"})
 
 
@@ -237,5 +238,5 @@ def _event(kind: str, check: Check) -> Event | None:
         return None
     if kind == "EvaluationPassed" and check.status != ConditionStatus.FALSE:
         return None
-    normal = holds and kind in ("Running", "Complete")
+    normal = (holds and kind in ("Running", "Complete")) or check.reason in _EXPECTED
     return Event("Normal" if normal else "Warning", check.reason, check.message or kind)

@@ -267,6 +267,9 @@ def _degraded(view: ModelView, ready: Check, loaded: Check) -> Check:
     return false("AsSpecified")
 
 
+_EXPECTED = frozenset({"WaitingForModel", "ScaledToZero"})
+
+
 def _events(owner: Json, checks: dict[str, Check], adapters: list[Json]) -> tuple[Event, ...]:
     """Told when serving begins or ends, when something is refused, and when an adapter becomes ready or fails."""
     events = []
@@ -275,7 +278,7 @@ def _events(owner: Json, checks: dict[str, Check], adapters: list[Json]) -> tupl
         same = before is not None and (before["status"], before["reason"]) == (check.status, check.reason)
         if same or check.reason in ("Accepted", "Staging", "Starting", "PodPending"):
             continue
-        normal = check.status == ConditionStatus.TRUE
+        normal = check.status == ConditionStatus.TRUE or check.reason in _EXPECTED
         events.append(Event("Normal" if normal else "Warning", check.reason, check.message or kind))
     earlier = {entry["name"]: entry for entry in owner.get("status", {}).get("adapters", [])}
     for entry in adapters:
