@@ -218,7 +218,7 @@ def test_pretraining(pod: Pod, family: str, form: str, tmp_path: Path) -> None:
     data = {"train": {"uri": "s3://bank/t.jsonl"}, "format": form, "validationPercent": 10}
     run = run_config("Pretraining", "Full", architecture=architecture, dataset=data, training={"learningRate": 0.01})
     trained = train(pod, run, path, None, None)
-    assert trained.metric("perplexity") < 0.2 * trained.baseline("perplexity")
+    assert trained.metric("perplexity") < 20  # a model that knows nothing: the vocabulary, 320
     again = AutoModelForCausalLM.from_pretrained(trained.folder)
     tokenizer = AutoTokenizer.from_pretrained(trained.folder)
     before = causal_logits(trained.outcome.model, trained.outcome.tokenizer)

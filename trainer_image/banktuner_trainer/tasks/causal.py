@@ -12,6 +12,7 @@ from banktuner_api.common import Metric
 from banktuner_api.finetunejob import Phase
 from banktuner_trainer.callbacks import TRAINING_SHARE, LossWatchdog, Progress
 from banktuner_trainer.data.encode import Encoded
+from banktuner_trainer.data.load import Split
 from banktuner_trainer.errors import invalid_data
 from banktuner_trainer.evaluate.perplexity import Perplexity, measure
 from banktuner_trainer.loop import arguments, plan_steps
@@ -21,22 +22,28 @@ from banktuner_trainer.tasks.base import Context, trained_in_float32, training_m
 logger = logging.getLogger(__name__)
 
 
-def fit(
-    context: Context, model: Any, tokenizer: Any, train: Sequence[Encoded], test: Sequence[Encoded]
-) -> list[Metric]:
-    """Train `model` in place and tell what was measured. `test` may be empty. Raises TrainerError."""
+def fit(context: Context, model: Any, tokenizer: Any, rows: Split[Encoded], new: bool = False) -> list[Metric]:
+    """Train `model` in place and tell what was measured; without rows to test with, of the training only.
+
+    The model as it came is the baseline, unless it is `new` and knows nothing. Raises TrainerError.
+    """
+    train, test = rows.train, rows.test
     if not train:
         raise invalid_data("no row has an answer within spec.training.maxLength tokens", "spec.training.maxLength")
     trainer = _trainer(context, model, tokenizer, train)
-    before = _evaluate(context, trainer, test, progress=0)
+    before = None if new else _evaluate(context, trainer, test, progress=0)
     context.reporter.phase(Phase.RUNNING, 0, f"{len(train)} rows")
     summary = trainer.train().metrics
     after = _evaluate(context, trainer, test, progress=TRAINING_SHARE)
     metrics = training_metrics(model, summary)
-    if before is not None and after is not None:
-        metrics.insert(0, metric("perplexity", after.perplexity, before.perplexity))
-        metrics.insert(1, metric("eval_loss", after.loss, before.loss))
-    return metrics
+    return metrics if after is None else [*_compared(after, before), *metrics]
+
+
+def _compared(after: Perplexity, before: Perplexity | None) -> list[Metric]:
+    return [
+        metric("perplexity", after.perplexity, before.perplexity if before else None),
+        metric("eval_loss", after.loss, before.loss if before else None),
+    ]
 
 
 def _evaluate(context: Context, trainer: Any, test: Sequence[Encoded], progress: int) -> Perplexity | None:

@@ -2,7 +2,7 @@
 
 from banktuner_api.finetunejob import ServedAs
 from banktuner_trainer.data.encode import encode_conversations
-from banktuner_trainer.data.load import load_conversations
+from banktuner_trainer.data.load import Split, load_conversations
 from banktuner_trainer.methods import METHODS
 from banktuner_trainer.models import context_length, ensure_chat_template, load_causal, load_tokenizer
 from banktuner_trainer.tasks.base import Context, Outcome
@@ -16,10 +16,9 @@ def run(context: Context) -> Outcome:
     ensure_chat_template(tokenizer)
     base = load_causal(context.paths.model, context.run, context.device, len(tokenizer))
     length = context_length(base, context.run.training.max_length)
-    train = encode_conversations(tokenizer, rows.train, length)
-    test = encode_conversations(tokenizer, rows.test, length)
+    encoded = Split(*(encode_conversations(tokenizer, part, length) for part in (rows.train, rows.test)))
     method = METHODS[context.run.method]
     model = method.wrap(base, context.run, "CAUSAL_LM")
-    metrics = fit(context, model, tokenizer, train, test)
+    metrics = fit(context, model, tokenizer, encoded)
     served_as = ServedAs.ADAPTER if method.frozen_base else ServedAs.MERGED
     return Outcome(model, tokenizer, served_as, metrics)

@@ -6,7 +6,7 @@ from typing import Any
 from banktuner_api.finetunejob import Architecture, Format, ServedAs
 from banktuner_trainer.data.encode import Encoded, encode_conversations, encode_documents
 from banktuner_trainer.data.forms import Conversation, Document
-from banktuner_trainer.data.load import load_conversations, load_documents
+from banktuner_trainer.data.load import Split, load_conversations, load_documents
 from banktuner_trainer.models import context_length, ensure_chat_template
 from banktuner_trainer.scratch_model import new_model, train_tokenizer
 from banktuner_trainer.tasks.base import Context, Outcome
@@ -23,8 +23,8 @@ def run(context: Context) -> Outcome:
     ensure_chat_template(tokenizer)
     model = new_model(architecture, tokenizer, run_config.training.seed)
     length = context_length(model, run_config.training.max_length)
-    train, test = (_encode(tokenizer, part, length) for part in (rows.train, rows.test))
-    metrics = fit(context, model, tokenizer, train, test)
+    encoded = Split(*(_encode(tokenizer, part, length) for part in (rows.train, rows.test)))
+    metrics = fit(context, model, tokenizer, encoded, new=True)
     return Outcome(model, tokenizer, ServedAs.MERGED, metrics)
 
 
