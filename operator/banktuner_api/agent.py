@@ -12,7 +12,7 @@ from pydantic import Field
 
 from banktuner_api import names
 from banktuner_api.common import ApiModel, Json
-from banktuner_api.finetunejob import Phase, TrainerStatus
+from banktuner_api.finetunejob_status import Phase, TrainerStatus
 from banktuner_api.serving import DesiredState, Observed
 
 

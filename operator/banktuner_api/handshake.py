@@ -11,7 +11,8 @@ from typing import Annotated
 from pydantic import Field
 
 from banktuner_api.common import ApiModel, Digest, Metrics
-from banktuner_api.finetunejob import ArtifactStatus, Method, ResourcesUsed, ServedAs, Task
+from banktuner_api.finetunejob_spec import Method, Task
+from banktuner_api.finetunejob_status import ArtifactStatus, ResourcesUsed, ServedAs
 
 STAGED = "staged.json"
 ARTIFACT = "artifact.json"

@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from banktuner_api.common import ApiModel, Digest, Metrics, Timestamp
-from banktuner_api.finetunejob import Method, ResourcesUsed, ServedAs, Task
+from banktuner_api.finetunejob_spec import Method, Task
+from banktuner_api.finetunejob_status import ResourcesUsed, ServedAs
 from banktuner_api.run_config import JobIdentity
 
 MANIFEST = "manifest.json"

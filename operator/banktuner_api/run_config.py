@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from banktuner_api.common import ApiModel, Digest, Precision
-from banktuner_api.finetunejob import Architecture, Columns, Format, Lora, Method, Quantization, Task
+from banktuner_api.finetunejob_spec import Architecture, Columns, Format, Lora, Method, Quantization, Task
 
 
 class ObjectRef(ApiModel):

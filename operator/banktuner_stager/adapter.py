@@ -7,7 +7,7 @@ from typing import Any
 
 from banktuner_api.common import Digest
 from banktuner_api.exit_codes import ExitCode
-from banktuner_api.finetunejob import ServedAs
+from banktuner_api.finetunejob_status import ServedAs
 from banktuner_api.manifest import Manifest
 from banktuner_api.serving import DesiredAdapter
 from banktuner_stager import folder

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from banktuner_api import handshake, names
 from banktuner_api.agent import AgentClient
 from banktuner_api.bankingmodel import Engine
-from banktuner_api.finetunejob import Phase
+from banktuner_api.finetunejob_status import Phase
 from banktuner_api.run_config import RunConfig
 from banktuner_api.serving import DesiredState, Observed
 from banktuner_stager.engine import AdapterEngine, VllmEngine

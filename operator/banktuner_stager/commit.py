@@ -2,7 +2,7 @@
 
 from pydantic import ValidationError
 
-from banktuner_api.finetunejob import ArtifactStatus
+from banktuner_api.finetunejob_status import ArtifactStatus
 from banktuner_api.handshake import Result
 from banktuner_api.manifest import COMMITTED, MANIFEST, CommitMarker, Manifest, sha256_digest
 from banktuner_stager.download import Source, fetch_manifest

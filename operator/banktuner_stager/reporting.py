@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from banktuner_api.agent import AgentClient, AgentError, Report
-from banktuner_api.finetunejob import Phase
+from banktuner_api.finetunejob_status import Phase
 from banktuner_api.run_config import JobIdentity
 
 LOG = logging.getLogger("banktuner.stager")

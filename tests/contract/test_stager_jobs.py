@@ -9,7 +9,8 @@ import pytest
 
 from banktuner_api.agent import Report
 from banktuner_api.exit_codes import ExitCode
-from banktuner_api.finetunejob import Format, Method, ServedAs, Task
+from banktuner_api.finetunejob_spec import Format, Method, Task
+from banktuner_api.finetunejob_status import ServedAs
 from banktuner_api.handshake import ArtifactRequest, Result, Staged, write_control
 from banktuner_api.manifest import (
     CommitMarker,

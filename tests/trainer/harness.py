@@ -11,7 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from banktuner_api.finetunejob import ArtifactStatus
+from banktuner_api.finetunejob_status import ArtifactStatus
 from banktuner_api.handshake import (
     ARTIFACT,
     COMMITTED,

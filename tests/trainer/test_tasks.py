@@ -12,7 +12,8 @@ torch = pytest.importorskip("torch")
 
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
-from banktuner_api.finetunejob import Quantization, ServedAs
+from banktuner_api.finetunejob_spec import Quantization
+from banktuner_api.finetunejob_status import ServedAs
 from banktuner_api.run_config import RunConfig
 from banktuner_trainer import publishing
 from banktuner_trainer.data.encode import encode_conversations

@@ -7,7 +7,7 @@ from typing import Any
 
 from banktuner_api import names
 from banktuner_api.bankingmodel import BankingModelSpec
-from banktuner_api.finetunejob import FineTuneJobSpec
+from banktuner_api.finetunejob_spec import FineTuneJobSpec
 from banktuner_operator.plan.finetune import plan_fine_tune_job
 from banktuner_operator.plan.model import plan_banking_model
 from banktuner_operator.plan.types import FineTuneSnapshot, ModelSnapshot, Plan

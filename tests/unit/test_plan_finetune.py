@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from banktuner_api import names
 from banktuner_api.exit_codes import FINAL, RETRYABLE, ExitCode
-from banktuner_api.finetunejob import FineTuneJobSpec
+from banktuner_api.finetunejob_spec import FineTuneJobSpec
 from banktuner_operator.plan import conditions, outcome, waiting
 from banktuner_operator.plan.finetune import plan_fine_tune_job, retry_delay
 from banktuner_operator.plan.finetune_status import evaluate

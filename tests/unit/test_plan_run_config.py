@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from banktuner_api import names
-from banktuner_api.finetunejob import FineTuneJobSpec
+from banktuner_api.finetunejob_spec import FineTuneJobSpec
 from banktuner_api.run_config import ObjectRef, RunConfig
 from banktuner_operator.manifests.metadata import Owner
 from banktuner_operator.plan.run_config import Place, run_config

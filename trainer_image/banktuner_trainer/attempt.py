@@ -8,7 +8,8 @@ import transformers
 
 from banktuner_api.agent import AgentClient
 from banktuner_api.common import Metric
-from banktuner_api.finetunejob import Method, Phase
+from banktuner_api.finetunejob_spec import Method
+from banktuner_api.finetunejob_status import Phase
 from banktuner_api.handshake import ArtifactRequest, Result
 from banktuner_api.names import CA_KEY
 from banktuner_api.run_config import RunConfig

@@ -7,7 +7,7 @@ from typing import Any
 from transformers import TrainerCallback
 
 from banktuner_api.exit_codes import ExitCode
-from banktuner_api.finetunejob import Phase
+from banktuner_api.finetunejob_status import Phase
 from banktuner_trainer.errors import TrainerError
 from banktuner_trainer.reporting import Clock, Reporter
 

@@ -5,7 +5,7 @@ import os
 import resource
 from pathlib import Path
 
-from banktuner_api.finetunejob import ResourcesUsed
+from banktuner_api.finetunejob_status import ResourcesUsed
 
 CGROUP = Path("/sys/fs/cgroup")
 

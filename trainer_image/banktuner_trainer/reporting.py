@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from banktuner_api.agent import AgentError, Report
 from banktuner_api.common import Metric
-from banktuner_api.finetunejob import Phase, TrainerStatus
+from banktuner_api.finetunejob_status import Phase, TrainerStatus
 
 logger = logging.getLogger(__name__)
 

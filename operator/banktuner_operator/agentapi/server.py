@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from banktuner_api import names
 from banktuner_api.agent import Report
 from banktuner_api.common import Json
-from banktuner_api.finetunejob import Phase
+from banktuner_api.finetunejob_status import Phase
 from banktuner_api.serving import DesiredState, Observed
 from banktuner_operator.agentapi.hub import Hub
 from banktuner_operator.agentapi.identity import Caller, Identities, RefusedError

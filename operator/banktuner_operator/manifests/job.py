@@ -6,7 +6,7 @@ from math import ceil
 from banktuner_api import names
 from banktuner_api.common import Json
 from banktuner_api.exit_codes import FINAL
-from banktuner_api.finetunejob import FineTuneJobSpec
+from banktuner_api.finetunejob_spec import FineTuneJobSpec
 from banktuner_operator.manifests import configmap, pod, quantity, security
 from banktuner_operator.manifests.metadata import TEMPLATE_ANNOTATION, Owner, digest
 from banktuner_operator.settings import Profile, Settings

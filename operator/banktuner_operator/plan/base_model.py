@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from banktuner_api.common import Json
-from banktuner_api.finetunejob import ArtifactStatus, FineTuneJobSpec, ServedAs
+from banktuner_api.finetunejob_spec import FineTuneJobSpec
+from banktuner_api.finetunejob_status import ArtifactStatus, ServedAs
 from banktuner_api.run_config import ObjectRef
 from banktuner_operator.plan.conditions import false, find, is_true, true
 from banktuner_operator.plan.run_config import prefix

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from banktuner_api import names
 from banktuner_api.common import Json
-from banktuner_api.finetunejob import FineTuneJobSpec
+from banktuner_api.finetunejob_spec import FineTuneJobSpec
 from banktuner_api.run_config import ObjectRef
 from banktuner_operator.manifests import configmap, job, networkpolicy
 from banktuner_operator.manifests.metadata import TEMPLATE_ANNOTATION, Owner

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from banktuner_api.common import Json
 from banktuner_api.exit_codes import RETRYABLE, ExitCode
-from banktuner_api.finetunejob import FineTuneJobSpec
+from banktuner_api.finetunejob_spec import FineTuneJobSpec
 from banktuner_api.handshake import Failure, Result
 from banktuner_operator.plan.types import moment
 

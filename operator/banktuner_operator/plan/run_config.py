@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from banktuner_api import names
 from banktuner_api.common import SecretRef
-from banktuner_api.finetunejob import FineTuneJobSpec, Format, Lora, Method, Quantization, Task
+from banktuner_api.finetunejob_spec import FineTuneJobSpec, Format, Lora, Method, Quantization, Task
 from banktuner_api.run_config import DatasetInput, JobIdentity, ObjectRef, RunConfig, TrainingConfig
 from banktuner_operator.manifests.metadata import Owner
 

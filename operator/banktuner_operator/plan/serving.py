@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from banktuner_api import names
 from banktuner_api.bankingmodel import Adapter, AdapterState, BankingModelSpec
 from banktuner_api.common import Digest, Json
-from banktuner_api.finetunejob import ArtifactStatus, ServedAs
+from banktuner_api.finetunejob_status import ArtifactStatus, ServedAs
 from banktuner_api.run_config import ObjectRef
 from banktuner_api.serving import DesiredAdapter, DesiredState
 from banktuner_operator.plan.base_model import artifact_reference, artifact_wait

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from banktuner_api.finetunejob import Task
+from banktuner_api.finetunejob_spec import Task
 from banktuner_trainer.tasks import classification, instruction, pretraining
 from banktuner_trainer.tasks.base import Context, Outcome
 

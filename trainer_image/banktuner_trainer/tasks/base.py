@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from banktuner_api.common import Metric
-from banktuner_api.finetunejob import ServedAs
+from banktuner_api.finetunejob_status import ServedAs
 from banktuner_api.handshake import Staged
 from banktuner_api.run_config import RunConfig
 from banktuner_trainer.callbacks import diverged

@@ -9,7 +9,7 @@ from transformers import PrinterCallback
 from trl import SFTConfig, SFTTrainer
 
 from banktuner_api.common import Metric
-from banktuner_api.finetunejob import Phase
+from banktuner_api.finetunejob_status import Phase
 from banktuner_trainer.callbacks import TRAINING_SHARE, LossWatchdog, Progress
 from banktuner_trainer.data.encode import Encoded
 from banktuner_trainer.data.load import Split

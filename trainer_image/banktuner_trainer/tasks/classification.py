@@ -8,7 +8,7 @@ import torch
 from datasets import Dataset
 from transformers import PrinterCallback, Trainer, TrainingArguments
 
-from banktuner_api.finetunejob import Phase, ServedAs
+from banktuner_api.finetunejob_status import Phase, ServedAs
 from banktuner_trainer.callbacks import TRAINING_SHARE, LossWatchdog, Progress
 from banktuner_trainer.data.forms import Labelled
 from banktuner_trainer.data.load import TEST_FIELD, TRAIN_FIELD, Split, load_labelled

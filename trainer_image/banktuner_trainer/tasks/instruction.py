@@ -1,6 +1,6 @@
 """Instruction: the model learns to answer; loss on the assistant's words only."""
 
-from banktuner_api.finetunejob import ServedAs
+from banktuner_api.finetunejob_status import ServedAs
 from banktuner_trainer.data.encode import encode_conversations
 from banktuner_trainer.data.load import Split, load_conversations
 from banktuner_trainer.methods import METHODS

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from banktuner_api.finetunejob import Architecture, Format, ServedAs
+from banktuner_api.finetunejob_spec import Architecture, Format
+from banktuner_api.finetunejob_status import ServedAs
 from banktuner_trainer.data.encode import Encoded, encode_conversations, encode_documents
 from banktuner_trainer.data.forms import Conversation, Document
 from banktuner_trainer.data.load import Split, load_conversations, load_documents
