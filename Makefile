@@ -7,7 +7,8 @@ TGI_READER_VENV := .venv-tgi
 CLUSTER_TOOL := $(PYTHON) tests/cluster/cluster.py
 WITH_CLUSTER := exports="$$($(CLUSTER_TOOL) env)" && eval "$$exports" &&
 PYTEST := $(VENV)/bin/python -m pytest
-export CLUSTER PYTHONPATH := operator:trainer_image
+export CLUSTER
+export PYTHONPATH := $(CURDIR)/operator:$(CURDIR)/trainer_image
 
 .PHONY: demo test check up down purge images status logs env generate lock format test-unit test-trainer test-contract test-integration test-e2e clean
 
