@@ -29,10 +29,11 @@ def job(namespace: str) -> cluster.Json:
         "model": {"uri": f"s3://{bucket}/models/all-MiniLM-L6-v2", "secretRef": {"name": "s3"}},
         "dataset": {"uri": train, "testUri": test, "format": "TextLabel", "secretRef": {"name": "s3"}},
         "lora": {"rank": 16, "alpha": 32, "targetModules": ["all-linear"]},
-        "training": {"epochs": 2, "batchSize": 32, "learningRate": 0.002, "maxLength": 64},
+        "training": {"epochs": 2, "batchSize": 32, "learningRate": 0.002, "warmupPercent": 10, "maxLength": 64},
         "evaluation": {"thresholds": [{"metric": "intent_accuracy", "atLeast": 0.75}]},
     }
-    kube.apply(cluster.finetune("banking77", **spec), namespace)
+    resources = {"cpu": "2", "memory": "5Gi"}
+    kube.apply(cluster.finetune("banking77", resources=resources, **spec), namespace)
     return cluster.wait_succeeded("banking77", namespace, 1500)
 
 
