@@ -33,6 +33,11 @@ GATEWAY_CONFIG_KEY = "gateway.json"
 CA_KEY = "ca.crt"
 NGINX_KEY = "nginx.conf"
 
+SERVED_MAP = WORK_DIR / "control" / "served.map"
+"""In a TGI pod: the adapters that this very pod started with, as lines of an nginx map."""
+TGI_BASE_MODEL = "tgi"
+"""TGI takes any other value of `model` for an adapter's name."""
+
 ENGINE_PORT = 8000
 """Port of vLLM or TGI, on loopback only."""
 PROXY_PORT = 8080

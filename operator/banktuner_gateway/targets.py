@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from banktuner_api import names
 from banktuner_api.bankingmodel import Engine
 from banktuner_api.serving import DesiredState
 from banktuner_gateway.errors import ApiError, retry_later
 
-TGI_BASE_MODEL = "tgi"
-"""TGI takes any other value of `model` for an adapter's name."""
 RETRY_SECONDS = 5
 
 
@@ -36,7 +35,7 @@ def select_target(
         raise retry_later("not_ready", "It is not known yet which models are served.", RETRY_SECONDS)
     wanted = state.default_adapter if use_default else adapter
     if wanted is None:
-        return Target(TGI_BASE_MODEL if state.engine is Engine.TGI else state.name, None)
+        return Target(names.TGI_BASE_MODEL if state.engine is Engine.TGI else state.name, None)
     served = {item.name: item.served_name for item in state.adapters}
     if wanted in served:
         return Target(served[wanted], wanted, superseded.get(wanted))

@@ -42,6 +42,8 @@ def stage_serving(desired: DesiredState, paths: Paths, environment: Mapping[str,
     if desired.engine is Engine.TGI:
         for adapter in desired.adapters:
             _stage_adapter(adapter, desired.max_rank, paths, environment, patience)
+        lines = (f'"{adapter.served_name}" 1;\n' for adapter in desired.adapters)
+        handshake.write_atomic(paths.control / names.SERVED_MAP.name, "".join(lines))
 
 
 def _stage_adapter(

@@ -75,6 +75,8 @@ def test_only_a_changed_answer_is_a_proof(s3: S3Server, agent: AgentServer, tgi:
     cards, loans, later = serving.publish("cards"), serving.publish("loans"), serving.publish("later")
     serving.mount(serving.state(cards, loans, engine=Engine.TGI))
     serving.stage_model()
+    lines = [f'"{adapter.served_name}" 1;' for adapter in (cards, loans)]
+    assert (pod.control / "served.map").read_text().splitlines() == lines, "what this pod's proxy lets through"
     tgi.applied = {cards.served_name: 0.5}
     serving.sync()
     wait_for(lambda: serving.told("cards", "Ready"), 40, "the applied adapter")

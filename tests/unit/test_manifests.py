@@ -153,6 +153,15 @@ def test_adapter_paths_are_closed_from_outside(engine: Engine) -> None:
     assert "listen 8080" in text and "127.0.0.1:8000" in text
 
 
+def test_tgi_pod_takes_only_the_adapters_it_started_with() -> None:
+    """TGI itself would answer any other name from the base model."""
+    tgi, vllm = nginx.configuration(Engine.TGI), nginx.configuration(Engine.VLLM)
+    assert "map $http_x_banktuner_model $served" in tgi and "include /work/control/served.map;" in tgi
+    assert "location = /v1/chat/completions { if ($served = 0) { return 404" in tgi
+    assert "/generate" not in tgi, "an unguarded way to the adapters"
+    assert "$served" not in vllm
+
+
 def engine_container(**spec: Any) -> Json:
     (deployment,) = [
         child

@@ -32,7 +32,7 @@ def engine_deployment(serving: Serving, settings: Settings) -> Json:
     spec = {
         "terminationGracePeriodSeconds": ENGINE_GRACE_SECONDS,
         "initContainers": [_stager("stage-model", serving, settings), _sync(serving, settings)],
-        "containers": [engine.container(setup, settings), _proxy(setup.profile, settings)],
+        "containers": [engine.container(setup, settings), _proxy(setup, settings)],
         "volumes": _engine_volumes(serving),
     }
     basis: Json = {"model": serving.desired.model.to_json(), "nginx": nginx.configuration(setup.engine)}
@@ -56,7 +56,7 @@ def gateway_deployment(serving: Serving, gateway: GatewayConfig, settings: Setti
     """Gateway pods. They run anywhere: the profile is about the engine's hardware."""
     tokens = serving.setup.spec.gateway.auth.tokens_secret_ref.name
     spec = {
-        "terminationGracePeriodSeconds": 30,
+        "terminationGracePeriodSeconds": 35,
         "containers": [_gateway(settings, serving.setup.profile)],
         "volumes": [
             pod.empty_dir("tmp", "256Mi"),
@@ -114,13 +114,13 @@ def _sync(serving: Serving, settings: Settings) -> Json:
     return _stager("sync", serving, settings, {"restartPolicy": "Always", "readinessProbe": probe})
 
 
-def _proxy(profile: Profile, settings: Settings) -> Json:
+def _proxy(setup: engine.EngineSetup, settings: Settings) -> Json:
     return pod.Container(
         name="proxy",
         image=settings.images.proxy,
         command=["nginx", "-c", str(names.CONFIG_DIR / names.NGINX_KEY), "-g", "daemon off;"],
-        resources=pod.helper_resources(profile, "128Mi"),
-        mounts=[pod.CONFIG],
+        resources=pod.helper_resources(setup.profile, "128Mi"),
+        mounts=[pod.CONFIG] + ([pod.WORK | {"readOnly": True}] if setup.engine is Engine.TGI else []),
         extra={"ports": [{"name": "http", "containerPort": names.PROXY_PORT, "protocol": "TCP"}]},
     ).build(settings)
 
@@ -141,5 +141,7 @@ def _gateway(settings: Settings, profile: Profile) -> Json:
             "ports": [{"name": "http", "containerPort": port, "protocol": "TCP"}],
             "readinessProbe": ready,
             "livenessProbe": alive | {"initialDelaySeconds": 10},
+            # New questions still come until every node knows that this pod goes.
+            "lifecycle": {"preStop": {"sleep": {"seconds": 4}}},
         },
     ).build(settings)

@@ -2,11 +2,13 @@
 
 from banktuner_api import names
 from banktuner_api.bankingmodel import Engine
+from banktuner_api.serving import MODEL_HEADER
 
 PATHS = {
     Engine.VLLM: ("/health", "/metrics", "/v1/models", "/v1/chat/completions", "/v1/completions"),
-    Engine.TGI: ("/health", "/metrics", "/info", "/v1/chat/completions", "/generate", "/generate_stream"),
+    Engine.TGI: ("/health", "/metrics", "/info", "/v1/chat/completions"),
 }
+GUARDED = "/v1/chat/completions"
 READ_TIMEOUT_SECONDS = 300
 
 _CONFIGURATION = """\
@@ -24,7 +26,7 @@ http {{
   scgi_temp_path /tmp/scgi;
   client_max_body_size 2m;
   default_type application/json;
-  upstream engine {{ server 127.0.0.1:{engine_port}; keepalive 32; }}
+{maps}  upstream engine {{ server 127.0.0.1:{engine_port}; keepalive 32; }}
   server {{
     listen {proxy_port};
     proxy_http_version 1.1;
@@ -38,13 +40,32 @@ http {{
 }}
 """
 
+# TGI answers an adapter that it did not load from the base model, without an error: while pods are replaced, an old
+# one would do so for a new adapter. So each pod's proxy takes only what that pod has staged, and the gateway then asks
+# for the version before.
+_TGI_MAP = f"""\
+  map_hash_bucket_size 128;
+  map $http_{MODEL_HEADER.lower().replace("-", "_")} $served {{
+    default 0;
+    {names.TGI_BASE_MODEL} 1;
+    include {names.SERVED_MAP};
+  }}
+"""
+_TGI_GUARD = """if ($served = 0) { return 404 '{"message": "this pod does not have that adapter"}'; } """
+
 
 def configuration(engine: Engine) -> str:
     """The whole file. Paths that load adapters are not in it: they are reached from inside the pod only."""
-    locations = "\n".join(f"    location = {path} {{ proxy_pass http://engine; }}" for path in PATHS[engine])
+    locations = "\n".join(f"    location = {path} {{ {_action(engine, path)} }}" for path in PATHS[engine])
     return _CONFIGURATION.format(
         engine_port=names.ENGINE_PORT,
         proxy_port=names.PROXY_PORT,
         timeout=READ_TIMEOUT_SECONDS,
         locations=locations,
+        maps=_TGI_MAP if engine is Engine.TGI else "",
     )
+
+
+def _action(engine: Engine, path: str) -> str:
+    guard = _TGI_GUARD if engine is Engine.TGI and path == GUARDED else ""
+    return f"{guard}proxy_pass http://engine;"
