@@ -7,6 +7,8 @@ TGI_READER_VENV := .venv-tgi
 CLUSTER_TOOL := $(PYTHON) tests/cluster/cluster.py
 WITH_CLUSTER := exports="$$($(CLUSTER_TOOL) env)" && eval "$$exports" &&
 PYTEST := $(VENV)/bin/python -m pytest
+# two workers: what one waits for (a pod, a server) leaves the cores to the other
+PARALLEL := -n 2 --dist loadfile
 export CLUSTER
 export PYTHONPATH := $(CURDIR)/operator:$(CURDIR)/trainer_image
 
@@ -48,16 +50,16 @@ env: ## Prints the shell exports to use the cluster
 	@$(CLUSTER_TOOL) env
 
 test-trainer: $(TRAINER_VENV)/.ready $(TGI_READER_VENV)/.ready
-	$(TRAINER_VENV)/bin/python -m pytest -q tests/trainer
+	OMP_WAIT_POLICY=passive $(TRAINER_VENV)/bin/python -m pytest -q -n 2 tests/trainer
 
 test-contract: $(VENV)/.ready
-	$(WITH_CLUSTER) $(PYTEST) -q tests/contract tests/gateway tests/chart
+	$(WITH_CLUSTER) $(PYTEST) -q $(PARALLEL) tests/contract tests/gateway tests/chart
 
 test-integration: $(VENV)/.ready
-	$(WITH_CLUSTER) $(PYTEST) -q tests/integration
+	$(WITH_CLUSTER) $(PYTEST) -q $(PARALLEL) tests/integration
 
 test-e2e: $(VENV)/.ready
-	$(WITH_CLUSTER) $(PYTEST) -q tests/e2e tests/fault
+	$(WITH_CLUSTER) $(PYTEST) -q $(PARALLEL) tests/e2e tests/fault
 
 generate: $(VENV)/.ready ## Writes crds/ and the chart's copies from operator/banktuner_api
 	$(VENV)/bin/python -m banktuner_api.crdgen

@@ -13,7 +13,7 @@ compile operator
 compile gateway --constraints operator.txt
 compile torch
 compile trainer
-compile test-trainer
+compile test-trainer --constraints trainer.txt
 compile tgi-reader
 compile dev
 compile cluster --no-deps
