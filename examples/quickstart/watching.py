@@ -43,9 +43,10 @@ class Row:
     def _finetune(self) -> str:
         status = (self.last or {}).get("status") or {}
         trainer = status.get("trainerStatus") or {}
-        metrics = " ".join(f"{entry['name']}={entry['value']}" for entry in trainer.get("metrics", [])[:3])
-        percent = trainer.get("progressPercentage")
-        self.progress = "" if percent is None else f"{percent} % {metrics}"
+        loss = next((f", loss {entry['value']}" for entry in trainer.get("metrics", []) if entry["name"] == "loss"), "")
+        percent, left = trainer.get("progressPercentage"), trainer.get("estimatedRemainingSeconds")
+        remaining = f", {left} s left" if left else ""
+        self.progress = "" if percent is None else f"{percent} %{loss}{remaining}"
         self.tens = (percent or 0) // 10
         self.done = condition(self.last, "Complete").get("status") == "True"
         self.failed = condition(self.last, "Failed").get("status") == "True"
