@@ -11,6 +11,8 @@ INTENTS = (
         questions=(
             "How (do|can) I (transfer|send|move) money (to another account|to {person}|between my accounts|)?",
             "I (want|need|would like) to (transfer|send) (money|{amount}) to {person}.",
+            "How (do|can|should) I (transfer|send|move) (money|funds|cash)?",
+            "(Tell|Show) me how to (transfer|send|move) (money|funds).",
             "How (do|can) I (make|set up|start) a transfer?",
             "What (steps|details) do I need to (transfer|send) money?",
             "Can I (transfer|send) (money|{amount}) to {person} (online|in the app|)?",
