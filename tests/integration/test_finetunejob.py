@@ -1,6 +1,7 @@
 """FineTuneJob against a real API server; the tests are the kubelet."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -95,6 +96,8 @@ async def test_finished_jobs_recreate_nothing_and_never_change(cluster: Cluster)
 
 
 async def test_retryable_failures_get_attempts_until_the_limit(cluster: Cluster) -> None:
+    soon = cluster.reconciler
+    cluster.reconciler = replace(soon, settings=settings(retrySeconds=60))  # the wait is seen however slow we are
     await cluster.create(KIND, "card", job_spec(backoffLimit=1))
     await cluster.reconcile(KIND, "card")
     first = await cluster.pod()
@@ -102,6 +105,7 @@ async def test_retryable_failures_get_attempts_until_the_limit(cluster: Cluster)
     await cluster.end_pod(first, ExitCode.INTERRUPTED, message)
     waiting = await cluster.until(KIND, "card", "Running", "False", "RetryBackoff")
     assert "attempt 1 of 2 failed: told to stop" in condition_of(waiting, "Running")["message"]
+    cluster.reconciler = soon
 
     async def second_attempt() -> bool:
         await cluster.reconcile(KIND, "card")
