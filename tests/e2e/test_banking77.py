@@ -12,6 +12,8 @@ from tests.support import cluster
 
 import kube
 
+pytestmark = pytest.mark.xdist_group("jobs")
+
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "banking77"
 
 
