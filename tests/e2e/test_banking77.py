@@ -12,7 +12,7 @@ from tests.support import cluster
 
 import kube
 
-pytestmark = pytest.mark.xdist_group("jobs")
+pytestmark = pytest.mark.xdist_group("serving")
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "banking77"
 
