@@ -9,7 +9,6 @@ WITH_CLUSTER := exports="$$($(CLUSTER_TOOL) env)" && eval "$$exports" &&
 PYTEST := $(VENV)/bin/python -m pytest
 # two workers: what one waits for (a pod, a server) leaves the cores to the other
 PARALLEL := -n 2 --dist loadfile
-PARALLEL_GROUPS := -n 2 --dist loadgroup
 export CLUSTER
 export PYTHONPATH := $(CURDIR)/operator:$(CURDIR)/trainer_image
 
@@ -60,7 +59,8 @@ test-integration: $(VENV)/.ready
 	$(WITH_CLUSTER) $(PYTEST) -q $(PARALLEL) tests/integration
 
 test-e2e: $(VENV)/.ready
-	$(WITH_CLUSTER) $(PYTEST) -q $(PARALLEL_GROUPS) tests/e2e tests/fault
+	$(WITH_CLUSTER) $(PYTEST) -q $(PARALLEL) tests/e2e
+	$(WITH_CLUSTER) $(PYTEST) -q tests/fault
 
 generate: $(VENV)/.ready ## Writes crds/ and the chart's copies from operator/banktuner_api
 	$(VENV)/bin/python -m banktuner_api.crdgen

@@ -12,8 +12,6 @@ from tests.support import cluster
 
 import kube
 
-pytestmark = pytest.mark.xdist_group("serving")
-
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "banking77"
 
 

@@ -11,8 +11,6 @@ from tests.support.cluster import Json
 
 import kube
 
-pytestmark = pytest.mark.xdist_group("quickstart")
-
 SECONDS = 60
 SCRATCH = {"family": "Llama", "hiddenSize": 64, "layers": 1, "heads": 2, "vocabularySize": 400, "contextLength": 64}
 

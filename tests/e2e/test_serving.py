@@ -15,9 +15,6 @@ from tests.support.cluster import Json
 
 import kube
 
-# one worker for the modules that kill the operator, so that no timed wait of the other meets a dead one
-pytestmark = pytest.mark.xdist_group("serving")
-
 QUESTION = "What is my balance?"
 ARCHITECTURE = {"hiddenSize": 64, "layers": 2, "heads": 2, "vocabularySize": 500, "contextLength": 128}
 RESOURCES = {"cpu": "2", "memory": "4Gi"}

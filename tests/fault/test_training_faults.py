@@ -15,9 +15,6 @@ from tests.support.fixtures import s3_secret
 
 import kube
 
-# one worker for the modules that kill the operator, so that no timed wait of the other meets a dead one
-pytestmark = pytest.mark.xdist_group("serving")
-
 ARCHITECTURE = {"hiddenSize": 64, "layers": 2, "heads": 2, "vocabularySize": 400, "contextLength": 64}
 
 
