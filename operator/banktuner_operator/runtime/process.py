@@ -74,9 +74,7 @@ class Process:
         self._hub.notify(key.namespace, key.name)
 
     async def _lead(self) -> None:
-        environment = self._environment
-        election = Election(self._client, environment.settings.namespace, environment.lease, environment.identity, now)
-        await election.acquire()
+        await self._election.acquire()
         self._leading = True
         try:
             async with asyncio.TaskGroup() as group:
