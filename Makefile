@@ -12,7 +12,7 @@ PARALLEL := -n 2 --dist loadfile
 export CLUSTER
 export PYTHONPATH := $(CURDIR)/operator:$(CURDIR)/trainer_image
 
-.PHONY: demo test check up down purge images status logs env generate lock format test-unit test-trainer test-contract test-integration test-e2e clean
+.PHONY: demo test check up down purge images status logs env generate lock format test-unit test-trainer test-contract test-integration test-e2e bench-trainer clean
 
 demo: $(VENV)/.ready up ## Tunes and serves a small assistant on the cluster and asks it five questions
 	$(WITH_CLUSTER) $(VENV)/bin/python examples/quickstart/demo.py
@@ -61,6 +61,10 @@ test-integration: $(VENV)/.ready
 test-e2e: $(VENV)/.ready
 	$(WITH_CLUSTER) $(PYTEST) -q $(PARALLEL) tests/e2e
 	$(WITH_CLUSTER) $(PYTEST) -q tests/fault
+
+bench-trainer: $(TRAINER_VENV)/.ready ## Measures the trainer: build/bench/trainer.json (ONLY=name for one row, DEVICE=cpu or cuda)
+	rm -f $(if $(ONLY),,build/bench/trainer.json)
+	$(TRAINER_VENV)/bin/python -m bench.trainer $(addprefix --only ,$(ONLY)) $(addprefix --device ,$(DEVICE))
 
 generate: $(VENV)/.ready ## Writes crds/ and the chart's copies from operator/banktuner_api
 	$(VENV)/bin/python -m banktuner_api.crdgen

@@ -1,0 +1,1 @@
+"""Benchmark of the trainer: `make bench-trainer`, or `python -m bench.trainer --only NAME`."""

@@ -1,0 +1,19 @@
+"""Where the benchmark finds what it needs: the repository, and the sentence encoder from its Python package."""
+
+import importlib
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA = ROOT.parent / "shared" / "data"
+OUTPUT = ROOT / "build" / "bench" / "trainer.json"
+SCRATCH = ROOT / "build" / "bench"
+
+
+def minilm_folder() -> Path:
+    """The folder of all-MiniLM-L6-v2, installed by the local cluster's tooling where it is not there yet."""
+    sys.path.insert(0, str(ROOT / "tests" / "cluster"))
+    model = importlib.import_module("localcluster.model")
+    settings = importlib.import_module("localcluster.settings")
+    environment: Path = model.ensure_environment(settings.Paths(settings.default_cache()))
+    return next(environment.glob(f"lib/python*/site-packages/{model.PACKAGE_FOLDER}"))
