@@ -12,7 +12,7 @@ from pydantic import Field
 
 from banktuner_api import names
 from banktuner_api.common import ApiModel, Json
-from banktuner_api.finetunejob_status import Phase, TrainerStatus
+from banktuner_api.finetunejob_status import CheckpointStatus, Phase, TrainerStatus
 from banktuner_api.serving import DesiredState, Observed
 
 
@@ -22,6 +22,7 @@ class Report(ApiModel):
     trainer_status: TrainerStatus | None = None
     attempt: Annotated[int, Field(ge=1)] | None = None
     phase: Phase | None = None
+    checkpoint: CheckpointStatus | None = None
     reason: Annotated[str, Field(max_length=63)] = ""
     message: Annotated[str, Field(max_length=1024)] = ""
 

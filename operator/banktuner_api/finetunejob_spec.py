@@ -5,17 +5,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from banktuner_api.common import (
-    URI_RULE,
-    ApiModel,
-    LocalRef,
-    Name,
-    Precision,
-    Resources,
-    SecretRef,
-    Uri,
-    cel,
-)
+from banktuner_api.common import URI_RULE, ApiModel, Name, Precision, Resources, SecretRef, Uri, cel
+from banktuner_api.finetunejob_data import Dataset, ModelSource
+from banktuner_api.finetunejob_evaluation import Evaluation
+from banktuner_api.finetunejob_methods import Adapter, Ia3, Lora, Method, PrefixTuning, Quantization
 
 
 class Task(StrEnum):
@@ -26,112 +19,14 @@ class Task(StrEnum):
     PRETRAINING = "Pretraining"
 
 
-class Method(StrEnum):
-    """How the weights change."""
+class EarlyStopping(ApiModel):
+    """Ends the run when the loss on held-out rows no longer falls; the best weights are kept."""
 
-    LORA = "LoRA"
-    QLORA = "QLoRA"
-    FULL = "Full"
-
-
-class Format(StrEnum):
-    """Form of a row of the data set."""
-
-    ALPACA = "Alpaca"
-    PROMPT_COMPLETION = "PromptCompletion"
-    CHAT = "Chat"
-    TEXT_LABEL = "TextLabel"
-    TEXT = "Text"
-
-
-class Architecture(ApiModel):
-    """A model from scratch, as a standard configuration that every engine can read."""
-
-    model_config = cel(("self.hiddenSize % self.heads == 0", "hiddenSize must be a multiple of heads"))
-
-    family: Literal["Llama", "GPT2"] = "Llama"
-    hidden_size: Annotated[int, Field(ge=32, le=8192)] = 512
-    layers: Annotated[int, Field(ge=1, le=96)] = 6
-    heads: Annotated[int, Field(ge=1, le=128)] = 8
-    vocabulary_size: Annotated[int, Field(ge=300, le=256000)] = 10000
-    context_length: Annotated[int, Field(ge=32, le=131072)] = 512
-
-
-class ModelSource(ApiModel):
-    """The model to start from: exactly one of uri, fineTuneJob, architecture."""
-
-    model_config = cel(
-        (
-            "(has(self.uri) ? 1 : 0) + (has(self.fineTuneJob) ? 1 : 0) + (has(self.architecture) ? 1 : 0) == 1",
-            "exactly one of uri, fineTuneJob and architecture is needed",
-        ),
-        URI_RULE,
-    )
-
-    uri: Uri | None = None
-    """Folder with config.json, tokenizer files and .safetensors."""
-    secret_ref: SecretRef | None = None
-    """Credentials for uri."""
-    fine_tune_job: LocalRef | None = None
-    """The committed artifact of a job in this namespace; waited for."""
-    architecture: Architecture | None = None
-    """A model from scratch, for task Pretraining."""
-
-
-class Columns(ApiModel):
-    """Names of the columns, where they are not the usual ones."""
-
-    text: Annotated[str, Field(min_length=1, max_length=128)] | None = None
-    """Column of the text; found by itself where it is text, query, sentence, utterance or question."""
-    label: Annotated[str, Field(min_length=1, max_length=128)] | None = None
-    """Column of the label; found by itself where it is label, category, intent or class."""
-
-
-class Dataset(ApiModel):
-    """JSONL, JSON, CSV or Parquet in object storage; the kind of file follows from its name."""
-
-    model_config = cel(
-        URI_RULE,
-        ("!has(self.testUri) || !self.testUri.contains('/..')", "testUri must not contain '..'"),
-        ("!(has(self.testUri) && has(self.validationPercent))", "testUri and validationPercent exclude each other"),
-    )
-
-    uri: Uri
-    """One file: .jsonl, .json, .csv or .parquet."""
-    format: Format | None = None
-    """Default: TextLabel for Classification, Text for Pretraining, else Alpaca."""
-    test_uri: Uri | None = None
-    """Rows to evaluate on, never trained on."""
-    validation_percent: Annotated[int, Field(ge=1, le=50)] | None = None
-    """Share of the rows held out when there is no testUri; default 5."""
-    columns: Columns = Columns()
-    secret_ref: SecretRef | None = None
-    """Credentials for uri and testUri."""
-
-
-class Lora(ApiModel):
-    """Low-rank adaptation (arXiv 2106.09685); used by LoRA and QLoRA."""
-
-    rank: Annotated[int, Field(ge=1, le=256)] = 16
-    alpha: Annotated[int, Field(ge=1, le=1024)] = 32
-    """Scale of the update: alpha / rank."""
-    dropout: Annotated[float, Field(ge=0, le=0.9)] = 0.05
-    target_modules: Annotated[
-        list[Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.-]+$")]],
-        Field(min_length=1, max_length=16),
-    ] = ["all-linear"]
-    """Names of linear layers, or all-linear."""
-    use_rslora: bool = False
-    """Scale by alpha / sqrt(rank) (arXiv 2312.03732)."""
-
-
-class Quantization(ApiModel):
-    """How QLoRA holds the base model (arXiv 2305.14314)."""
-
-    type: Literal["nf4", "fp4"] = "nf4"
-    double_quant: bool = True
-    """Quantise the quantisation constants too."""
-    compute_type: Literal["bfloat16", "float16", "float32"] = "bfloat16"
+    patience: Annotated[int, Field(ge=1, le=100)] = 2
+    """Evaluations without a better loss."""
+    min_improvement: Annotated[float, Field(ge=0, le=10)] = 0
+    every_steps: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """Optimiser steps between two evaluations; default: an epoch."""
 
 
 class Training(ApiModel):
@@ -164,23 +59,53 @@ class Training(ApiModel):
     precision: Precision = "Auto"
     """Auto: BF16 where the device computes in it, else FP32."""
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 42
+    label_smoothing: Annotated[float, Field(ge=0, le=0.5)] | None = None
+    """Share of the target that is spread over the other classes; Classification only."""
+    early_stopping: EarlyStopping | None = None
 
 
-class Threshold(ApiModel):
-    """A bound on one metric: atLeast or atMost."""
+class Checkpoint(ApiModel):
+    """What a stopped run goes on from. A run that is told to stop saves one whatever is said here."""
 
-    model_config = cel(("has(self.atLeast) != has(self.atMost)", "exactly one of atLeast and atMost is needed"))
-
-    metric: Annotated[str, Field(min_length=1, max_length=63)]
-    """Name of a metric in status.evaluation.metrics."""
-    at_least: float | None = None
-    at_most: float | None = None
+    every_steps: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """Optimiser steps between two checkpoints; default: an epoch."""
+    keep_last: Annotated[int, Field(ge=1, le=20)] = 2
 
 
-class Evaluation(ApiModel):
-    """Bounds that the tuned model must keep; an adapter that breaks one is never served."""
+class MlflowTracking(ApiModel):
+    """An MLflow server."""
 
-    thresholds: Annotated[list[Threshold], Field(max_length=16)] = []
+    uri: Annotated[str, Field(max_length=512, pattern=r"^https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._/-]*)?$")]
+    experiment: Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9 ._/-]+$")] = "banktuner"
+    secret_ref: SecretRef | None = None
+    """MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN."""
+
+
+class WandbTracking(ApiModel):
+    """Weights & Biases; Offline leaves a run folder in the artifact, for `wandb sync`."""
+
+    project: Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9._-]+$")]
+    mode: Literal["Offline", "Online"] = "Offline"
+    secret_ref: SecretRef | None = None
+    """WANDB_API_KEY and, for a server of one's own, WANDB_BASE_URL."""
+
+
+class Tracking(ApiModel):
+    """Where the run's numbers go besides status. A tracker that is down never fails a job."""
+
+    tensorboard: bool = True
+    """Event files in the artifact's report folder."""
+    mlflow: MlflowTracking | None = None
+    wandb: WandbTracking | None = None
+
+
+class ArtifactFormat(StrEnum):
+    """A form in which the result is published."""
+
+    ADAPTER = "Adapter"
+    MERGED = "Merged"
+    GGUF = "GGUF"
+    ONNX = "ONNX"
 
 
 class Output(ApiModel):
@@ -192,9 +117,14 @@ class Output(ApiModel):
     """Folder; artifacts go to uri/namespace/name/uid/attempt/."""
     secret_ref: SecretRef | None = None
     """Credentials for uri."""
+    formats: Annotated[list[ArtifactFormat], Field(max_length=4)] | None = None
+    """What serves is always there: Adapter (LoRA, QLoRA), Merged (IA3, Full, Pretraining), ONNX (Classification)."""
 
 
-_IMMUTABLE = ("task", "model", "dataset", "method", "lora", "quantization", "training", "evaluation", "output")
+_IMMUTABLE = (
+    *("task", "model", "dataset", "method", "lora", "quantization", "ia3", "prefixTuning", "adapter"),
+    *("training", "checkpoint", "evaluation", "output", "tracking", "nodes"),
+)
 _WHILE_SUSPENDED = ("resources", "profile", "priorityClassName")
 
 
@@ -207,6 +137,9 @@ class FineTuneJobSpec(ApiModel):
 
     model_config = cel(
         ("!has(self.lora) || self.method in ['LoRA', 'QLoRA']", "lora goes with method LoRA or QLoRA only"),
+        ("!has(self.ia3) || self.method == 'IA3'", "ia3 goes with method IA3 only"),
+        ("!has(self.prefixTuning) || self.method == 'PrefixTuning'", "prefixTuning goes with method PrefixTuning only"),
+        ("!has(self.adapter) || self.method == 'Adapter'", "adapter goes with method Adapter only"),
         ("!has(self.quantization) || self.method == 'QLoRA'", "quantization goes with method QLoRA only"),
         (
             "(self.task == 'Pretraining') == has(self.model.architecture)",
@@ -226,6 +159,37 @@ class FineTuneJobSpec(ApiModel):
             " || self.task != 'Classification'",
             "training.packing does not go with task Classification",
         ),
+        (
+            "!has(self.training) || !has(self.training.gradientCheckpointing) || !self.training.gradientCheckpointing"
+            " || self.method != 'PrefixTuning'",
+            "training.gradientCheckpointing does not go with method PrefixTuning: its prefix lives in the cache",
+        ),
+        (
+            "!has(self.training) || !has(self.training.labelSmoothing) || self.task == 'Classification'",
+            "training.labelSmoothing goes with task Classification only",
+        ),
+        ("!has(self.dataset.preset) || self.task == 'Instruction'", "dataset.preset goes with task Instruction only"),
+        (
+            "!has(self.dataset.outOfScopeUri) || self.task != 'Pretraining'",
+            "dataset.outOfScopeUri does not go with task Pretraining",
+        ),
+        (
+            "!has(self.dataset.refusal) || (has(self.dataset.outOfScopeUri) && self.task == 'Instruction')",
+            "dataset.refusal goes with task Instruction and outOfScopeUri only",
+        ),
+        (
+            "!has(self.output.formats) || self.task == 'Classification' || !('ONNX' in self.output.formats)",
+            "output.formats ONNX goes with task Classification only",
+        ),
+        (
+            "!has(self.output.formats) || self.task != 'Classification' || !('GGUF' in self.output.formats)",
+            "output.formats GGUF does not go with task Classification",
+        ),
+        (
+            "!has(self.output.formats) || !(self.method in ['PrefixTuning', 'Adapter'])"
+            " || !self.output.formats.exists(form, form in ['Merged', 'GGUF'])",
+            "output.formats Merged and GGUF do not go with method PrefixTuning or Adapter: they cannot be merged",
+        ),
         *((_same(field), f"{field} is immutable") for field in _IMMUTABLE),
         *(
             (f"oldSelf.suspend || ({_same(field)})", f"{field} may change only while the job is suspended")
@@ -237,13 +201,21 @@ class FineTuneJobSpec(ApiModel):
     model: ModelSource
     dataset: Dataset
     method: Method
-    """LoRA, QLoRA or Full."""
+    """LoRA, QLoRA, IA3, PrefixTuning, Adapter or Full; the block of that name holds its settings."""
     lora: Lora | None = None
     quantization: Quantization | None = None
+    ia3: Ia3 | None = None
+    prefix_tuning: PrefixTuning | None = None
+    adapter: Adapter | None = None
     training: Training = Training()
+    checkpoint: Checkpoint = Checkpoint()
     evaluation: Evaluation | None = None
     output: Output
+    tracking: Tracking = Tracking()
     resources: Resources = Resources()
+    """Of each node's trainer."""
+    nodes: Annotated[int, Field(ge=1, le=64)] = 1
+    """Pods that train one model together (FSDP)."""
     profile: Name | None = None
     """Name of a kind of node in the chart's values."""
     priority_class_name: Annotated[str, Field(max_length=253)] | None = None

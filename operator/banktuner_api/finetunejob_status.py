@@ -6,7 +6,8 @@ from typing import Annotated
 from pydantic import Field
 
 from banktuner_api.common import ApiModel, Conditions, Digest, Metric, Metrics, Timestamp
-from banktuner_api.finetunejob_spec import Method, Task
+from banktuner_api.finetunejob_methods import Method
+from banktuner_api.finetunejob_spec import Task
 
 
 class Phase(StrEnum):
@@ -65,6 +66,14 @@ class ArtifactStatus(ApiModel):
     served_as: ServedAs
 
 
+class CheckpointStatus(ApiModel):
+    """The newest checkpoint in object storage; the next attempt goes on from it."""
+
+    step: Annotated[int, Field(ge=1)]
+    uri: Annotated[str, Field(max_length=2048)]
+    saved_time: Timestamp
+
+
 class EvaluationStatus(ApiModel):
     """The evaluated numbers and whether the thresholds hold."""
 
@@ -91,6 +100,7 @@ class FineTuneJobStatus(ApiModel):
     attempts: Annotated[int, Field(ge=0)] | None = None
     trainer_status: TrainerStatus | None = None
     activity: Activity | None = None
+    checkpoint: CheckpointStatus | None = None
     artifact: ArtifactStatus | None = None
     evaluation: EvaluationStatus | None = None
     resources_used: ResourcesUsed | None = None

@@ -10,12 +10,15 @@ from typing import Annotated
 
 from pydantic import Field
 
-from banktuner_api.common import ApiModel, Digest, Metrics
-from banktuner_api.finetunejob_spec import Method, Task
+from banktuner_api.common import ApiModel, Digest, Metrics, Timestamp
+from banktuner_api.finetunejob_methods import Method
+from banktuner_api.finetunejob_spec import Task
 from banktuner_api.finetunejob_status import ArtifactStatus, ResourcesUsed, ServedAs
 
 STAGED = "staged.json"
 ARTIFACT = "artifact.json"
+CHECKPOINT = "checkpoint.json"
+CHECKPOINT_STORED = "checkpoint_stored.json"
 COMMITTED = "committed.json"
 PUBLISH_FAILURE = "publish_failure.json"
 
@@ -31,12 +34,33 @@ class StagedFile(ApiModel):
     size_bytes: int
 
 
+class CheckpointSaved(ApiModel):
+    """A complete checkpoint in the pod: the trainer asks `publish` to store it. `folder` is below <work>."""
+
+    step: Annotated[int, Field(ge=1)]
+    folder: str
+
+
+class CheckpointStored(ApiModel):
+    """`publish` tells that a checkpoint is in object storage; `stage` tells which one it brought."""
+
+    step: Annotated[int, Field(ge=1)]
+    uri: str
+    saved_time: Timestamp
+
+
 class Staged(ApiModel):
-    """What `stage` brought. `model_digest` is the folder's `manifest.tree_digest`; None when training from scratch."""
+    """What `stage` brought. `model_digest` is the folder's `manifest.tree_digest`; None when training from scratch.
+
+    `checkpoint`: the newest complete one of earlier attempts, in <work>/resume. The encoder is in <work>/encoder, the
+    promoted artifact in <work>/promoted, where the run's configuration names them.
+    """
 
     model_digest: Digest | None = None
     train: StagedFile
     test: StagedFile | None = None
+    out_of_scope: StagedFile | None = None
+    checkpoint: CheckpointStored | None = None
 
 
 class ArtifactRequest(ApiModel):

@@ -8,13 +8,18 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from banktuner_api.common import ApiModel, Digest, Metrics, Timestamp
-from banktuner_api.finetunejob_spec import Method, Task
+from banktuner_api.finetunejob_methods import Method
+from banktuner_api.finetunejob_spec import Task
 from banktuner_api.finetunejob_status import ResourcesUsed, ServedAs
 from banktuner_api.run_config import JobIdentity
 
 MANIFEST = "manifest.json"
+REPORT = "report"
+"""Folder of an artifact with its numbers and pictures. It tells of the run, so the model's digest leaves it out."""
 COMMITTED = "COMMITTED"
-ALLOWED_SUFFIXES = frozenset({".safetensors", ".json", ".txt", ".model", ".gguf", ".onnx"})
+ALLOWED_SUFFIXES = frozenset(
+    {".safetensors", ".json", ".txt", ".model", ".gguf", ".onnx", ".png", ".tfevents", ".wandb"}
+)
 """Kinds of file an artifact or a staged model may have. What else there is stays behind."""
 UNSAFE_SUFFIXES = frozenset(
     {".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".h5", ".msgpack", ".py", ".so", ".pyc"}
@@ -71,6 +76,10 @@ def sha256_digest(content: bytes) -> str:
 
 
 def tree_digest(files: Iterable[tuple[str, str]]) -> str:
-    """Digest of a folder from its (relative path, sha256 hex) pairs; manifest.json and COMMITTED do not count."""
-    lines = sorted(f"{sha256}  {path}\n" for path, sha256 in files if path not in (MANIFEST, COMMITTED))
+    """Digest of a folder from its (relative path, sha256 hex) pairs; manifest, marker and report do not count."""
+    lines = sorted(f"{sha256}  {path}\n" for path, sha256 in files if not _told_of(path))
     return sha256_digest("".join(lines).encode())
+
+
+def _told_of(path: str) -> bool:
+    return path in (MANIFEST, COMMITTED) or path.startswith(f"{REPORT}/")

@@ -48,6 +48,13 @@ MAX_NAME = 40
 """Longest metadata.name of our kinds: children carry suffixes and must stay within 63."""
 
 
+REFUSAL = (
+    "I'm specialized in banking services only. I can help with accounts, transactions, fees, loans, and cards. "
+    "Please ask a banking question."
+)
+"""The answer to everything that is not a bank's business."""
+
+
 def uid_hash(uid: str) -> str:
     """Eight hex digits that stand for an owner's uid in the names of its children."""
     return hashlib.sha256(uid.encode()).hexdigest()[:8]

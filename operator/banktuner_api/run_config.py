@@ -4,8 +4,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from banktuner_api import names
 from banktuner_api.common import ApiModel, Digest, Precision
-from banktuner_api.finetunejob_spec import Architecture, Columns, Format, Lora, Method, Quantization, Task
+from banktuner_api.finetunejob_data import Architecture, Columns, Format, Preset
+from banktuner_api.finetunejob_evaluation import Suite, Threshold
+from banktuner_api.finetunejob_methods import Adapter, Ia3, Lora, Method, PrefixTuning, Quantization
+from banktuner_api.finetunejob_spec import ArtifactFormat, Checkpoint, EarlyStopping, Task, Tracking
 
 
 class ObjectRef(ApiModel):
@@ -35,8 +39,11 @@ class DatasetInput(ApiModel):
     train: ObjectRef
     test: ObjectRef | None = None
     validation_percent: Annotated[int, Field(ge=0, le=50)] = 0
+    out_of_scope: ObjectRef | None = None
+    refusal: str = names.REFUSAL
     format: Format
     columns: Columns = Columns()
+    preset: Preset | None = None
 
 
 class TrainingConfig(ApiModel):
@@ -54,10 +61,43 @@ class TrainingConfig(ApiModel):
     gradient_checkpointing: bool
     precision: Precision
     seed: int
+    label_smoothing: float | None = None
+    early_stopping: EarlyStopping | None = None
+
+
+class EvaluationConfig(ApiModel):
+    """What to measure. `encoder`: a sentence encoder; `promoted`: the artifact that serves now."""
+
+    suites: list[Suite] = []
+    thresholds: list[Threshold] = []
+    compare_with: Literal["None", "Base", "Promoted"] = "Base"
+    encoder: ObjectRef | None = None
+    promoted: ObjectRef | None = None
+    max_rows: int = 200
+
+
+class Prices(ApiModel):
+    """What a node costs an hour, for the cost of a run; from the profile in the chart's values."""
+
+    currency: Annotated[str, Field(max_length=8)] = "USD"
+    cpu_hour: Annotated[float, Field(ge=0)] = 0
+    gpu_hour: Annotated[float, Field(ge=0)] = 0
+
+
+class Limits(ApiModel):
+    """What each node's trainer may use. Sizes in bytes; `memory_bytes` is the container's limit."""
+
+    gpus: Annotated[int, Field(ge=0)] = 0
+    cpus: Annotated[float, Field(gt=0)] = 1
+    memory_bytes: Annotated[int, Field(ge=0)] = 0
+    disk_bytes: Annotated[int, Field(ge=0)] = 0
 
 
 class RunConfig(ApiModel):
-    """One attempt. Exactly one of `model` and `architecture` is set. `output` is the attempt's artifact folder."""
+    """One attempt. Exactly one of `model` and `architecture` is set. `output` is the attempt's artifact folder.
+
+    `checkpoints` is the folder that all attempts of the job share; `formats` are those beside what serves.
+    """
 
     schema_version: Literal[1] = 1
     job: JobIdentity
@@ -68,7 +108,17 @@ class RunConfig(ApiModel):
     dataset: DatasetInput
     lora: Lora | None = None
     quantization: Quantization | None = None
+    ia3: Ia3 | None = None
+    prefix_tuning: PrefixTuning | None = None
+    adapter: Adapter | None = None
     training: TrainingConfig
-    gpus: Annotated[int, Field(ge=0)] = 0
+    checkpoint: Checkpoint = Checkpoint()
+    checkpoints: ObjectRef | None = None
+    evaluation: EvaluationConfig = EvaluationConfig()
+    formats: list[ArtifactFormat] = []
+    tracking: Tracking = Tracking()
+    limits: Limits = Limits()
+    prices: Prices = Prices()
+    nodes: Annotated[int, Field(ge=1)] = 1
     output: ObjectRef
     agent_url: str

@@ -9,7 +9,9 @@ import pytest
 
 from banktuner_api.agent import Report
 from banktuner_api.exit_codes import ExitCode
-from banktuner_api.finetunejob_spec import Format, Method, Task
+from banktuner_api.finetunejob_data import Format
+from banktuner_api.finetunejob_methods import Method
+from banktuner_api.finetunejob_spec import Task
 from banktuner_api.finetunejob_status import ServedAs
 from banktuner_api.handshake import ArtifactRequest, Result, Staged, write_control
 from banktuner_api.manifest import (

@@ -78,7 +78,7 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("torch")
     from transformers import BertConfig, BertModel
 
-    from banktuner_api.finetunejob_spec import Architecture
+    from banktuner_api.finetunejob_data import Architecture
     from banktuner_trainer.scratch_model import train_tokenizer
 
     folder = tmp_path_factory.mktemp("encoder")

@@ -104,7 +104,7 @@ def test_a_label_that_was_never_trained_is_refused(pod: Pod, encoder: Path, tmp_
     [
         ({"lora": {"targetModules": ["nowhere"]}}, ExitCode.INVALID_CONFIG, "spec.lora.targetModules"),
         ({"training": {"precision": "FP16"}}, ExitCode.INVALID_CONFIG, "spec.training.precision"),
-        ({"gpus": 1}, ExitCode.INVALID_CONFIG, "spec.resources.gpus"),
+        ({"limits": {"gpus": 1}}, ExitCode.INVALID_CONFIG, "spec.resources.gpus"),
         ({"training": {"maxLength": 8}}, ExitCode.INVALID_DATA, "spec.training.maxLength"),
     ],
 )
@@ -113,7 +113,7 @@ def test_impossible_settings_name_their_field(
 ) -> None:
     import torch
 
-    if "gpus" in changes and torch.cuda.is_available():
+    if "limits" in changes and torch.cuda.is_available():
         pytest.skip("this machine has a GPU")
     pod.stage(run_config("Instruction", "LoRA", **changes), train_file, None, base_model)
     assert main() == code

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from banktuner_api.exit_codes import ExitCode
-from banktuner_api.finetunejob_spec import Columns, Format
+from banktuner_api.finetunejob_data import Columns, Format
 from banktuner_trainer.data.forms import Labelled, conversations, documents, labelled
 from banktuner_trainer.data.read import Row, read_rows
 from banktuner_trainer.data.split import hold_out

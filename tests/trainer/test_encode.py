@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from banktuner_api.finetunejob_spec import Architecture
+from banktuner_api.finetunejob_data import Architecture
 from banktuner_trainer.data.encode import IGNORED, encode_conversations, encode_documents, render
 from banktuner_trainer.data.forms import Conversation, Document
 from banktuner_trainer.errors import TrainerError

@@ -10,7 +10,8 @@ import pytest
 
 from banktuner_api.agent import AgentError, Report
 from banktuner_api.exit_codes import ExitCode
-from banktuner_api.finetunejob_spec import Method, Task
+from banktuner_api.finetunejob_methods import Method
+from banktuner_api.finetunejob_spec import Task
 from banktuner_api.finetunejob_status import ArtifactStatus, Phase, ServedAs
 from banktuner_api.handshake import COMMITTED, Result, write_control
 from banktuner_trainer.__main__ import main

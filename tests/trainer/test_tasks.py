@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
-from banktuner_api.finetunejob_spec import Quantization
+from banktuner_api.finetunejob_methods import Quantization
 from banktuner_api.finetunejob_status import ServedAs
 from banktuner_api.run_config import RunConfig
 from banktuner_trainer import publishing
@@ -58,7 +58,7 @@ def train(pod: Pod, run: RunConfig, rows: Path, test: Path | None, model: Path |
     pod.stage(run, rows, test, model)
     paths = paths_from(pod.environment())
     staged = publishing.read_staged(paths.control)
-    device = choose_device(run.training.precision, run.gpus)
+    device = choose_device(run.training.precision, run.limits.gpus)
     outcome = TASKS[run.task](Context(run, staged, paths, device, reporter()))
     base = BASE_URI if METHODS[run.method].frozen_base else None
     export(outcome.model, outcome.tokenizer, pod.output, base)

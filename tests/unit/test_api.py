@@ -11,7 +11,8 @@ from pydantic import ValidationError
 from banktuner_api import handshake, manifest, names
 from banktuner_api.common import Metric
 from banktuner_api.exit_codes import FINAL, RETRYABLE, ExitCode
-from banktuner_api.finetunejob_spec import FineTuneJobSpec, Method, Task
+from banktuner_api.finetunejob_methods import Method
+from banktuner_api.finetunejob_spec import FineTuneJobSpec, Task
 from banktuner_api.finetunejob_status import ArtifactStatus, ServedAs
 
 DIGEST = "sha256:" + "a" * 64

@@ -8,7 +8,7 @@ import warnings
 from typing import NoReturn
 
 from banktuner_api.exit_codes import ExitCode
-from banktuner_api.finetunejob_spec import Method
+from banktuner_api.finetunejob_methods import Method
 from banktuner_api.handshake import Failure, Result, termination_message
 from banktuner_trainer.environment import cpu_limit, limit_threads
 from banktuner_trainer.errors import Interrupted, classify

@@ -8,7 +8,7 @@ import transformers
 
 from banktuner_api.agent import AgentClient
 from banktuner_api.common import Metric
-from banktuner_api.finetunejob_spec import Method
+from banktuner_api.finetunejob_methods import Method
 from banktuner_api.finetunejob_status import Phase
 from banktuner_api.handshake import ArtifactRequest, Result
 from banktuner_api.names import CA_KEY
@@ -30,7 +30,7 @@ def run_attempt(run: RunConfig, paths: Paths) -> Result:
     """Train and have the artifact committed. Raises TrainerError, or what the libraries raise."""
     _quiet_libraries()
     clock = Clock()
-    device = choose_device(run.training.precision, run.gpus)
+    device = choose_device(run.training.precision, run.limits.gpus)
     logger.info("%s %s on %s, %d threads", run.task, run.method, _device_name(device.cuda), torch.get_num_threads())
     staged = publishing.read_staged(paths.control)
     with Reporter(_sender(run, paths), run.job.attempt) as reporter:
@@ -39,7 +39,7 @@ def run_attempt(run: RunConfig, paths: Paths) -> Result:
         reporter.phase(Phase.PUBLISHING, 95, "writing the artifact")
         base = run.model.uri if run.model and METHODS[run.method].frozen_base else None
         template_digest = export(outcome.model, outcome.tokenizer, paths.output, base)
-        used = resources_used(clock.seconds(), run.gpus, device.synchronised_peak_bytes())
+        used = resources_used(clock.seconds(), run.limits.gpus, device.synchronised_peak_bytes())
         peak = metric("peak_memory_bytes", used.peak_memory_bytes)
         request = ArtifactRequest(
             task=run.task,

@@ -8,7 +8,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import AutoModelForCausalLM, GPT2Config, LlamaConfig, PreTrainedTokenizerFast
 
-from banktuner_api.finetunejob_spec import Architecture
+from banktuner_api.finetunejob_data import Architecture
 
 logger = logging.getLogger(__name__)
 

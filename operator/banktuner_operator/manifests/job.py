@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from banktuner_api import names
-from banktuner_api.common import Json
+from banktuner_api.common import Json, SecretRef
 from banktuner_api.exit_codes import FINAL
 from banktuner_api.finetunejob_spec import FineTuneJobSpec
 from banktuner_operator.manifests import configmap, pod, quantity, security
@@ -144,5 +144,10 @@ def secret_fields(spec: FineTuneJobSpec) -> list[tuple[str, str]]:
         ("spec.model.secretRef", spec.model.secret_ref),
         ("spec.dataset.secretRef", spec.dataset.secret_ref),
         ("spec.output.secretRef", spec.output.secret_ref),
+        ("spec.evaluation.encoder.secretRef", _encoder_secret(spec)),
     )
     return [(path, reference.name) for path, reference in named if reference]
+
+
+def _encoder_secret(spec: FineTuneJobSpec) -> SecretRef | None:
+    return spec.evaluation.encoder.secret_ref if spec.evaluation and spec.evaluation.encoder else None

@@ -5,7 +5,8 @@ from datetime import datetime
 
 from banktuner_api import names
 from banktuner_api.common import ConditionStatus, Json
-from banktuner_api.finetunejob_spec import FineTuneJobSpec, Threshold
+from banktuner_api.finetunejob_evaluation import Threshold
+from banktuner_api.finetunejob_spec import FineTuneJobSpec
 from banktuner_api.finetunejob_status import Phase
 from banktuner_api.handshake import Failure, Result
 from banktuner_operator.manifests.job import secret_fields

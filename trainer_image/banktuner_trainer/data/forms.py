@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from banktuner_api.finetunejob_spec import Columns, Format
+from banktuner_api.finetunejob_data import Columns, Format
 from banktuner_trainer.data.read import Row, Values
 from banktuner_trainer.errors import TrainerError, invalid_data
 from banktuner_trainer.templates import ALPACA_INPUT

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from banktuner_api.finetunejob_spec import Format
+from banktuner_api.finetunejob_data import Format
 from banktuner_api.handshake import Staged
 from banktuner_api.run_config import RunConfig
 from banktuner_trainer.data import forms

@@ -1,6 +1,6 @@
 """How weights change: one module a method, and the table of them."""
 
-from banktuner_api.finetunejob_spec import Method
+from banktuner_api.finetunejob_methods import Method
 from banktuner_trainer.methods import full, lora, qlora
 from banktuner_trainer.methods.base import TuningMethod
 

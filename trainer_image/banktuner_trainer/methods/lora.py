@@ -4,7 +4,7 @@ from typing import Any
 
 from peft import LoraConfig, get_peft_model
 
-from banktuner_api.finetunejob_spec import Lora
+from banktuner_api.finetunejob_methods import Lora
 from banktuner_api.run_config import RunConfig
 from banktuner_trainer.errors import invalid_config
 from banktuner_trainer.methods.base import Kind

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from transformers import BitsAndBytesConfig
 
-from banktuner_api.finetunejob_spec import Quantization
+from banktuner_api.finetunejob_methods import Quantization
 from banktuner_api.run_config import RunConfig
 from banktuner_trainer.methods import lora
 from banktuner_trainer.methods.base import Kind

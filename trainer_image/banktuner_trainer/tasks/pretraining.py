@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from banktuner_api.finetunejob_spec import Architecture, Format
+from banktuner_api.finetunejob_data import Architecture, Format
 from banktuner_api.finetunejob_status import ServedAs
 from banktuner_trainer.data.encode import Encoded, encode_conversations, encode_documents
 from banktuner_trainer.data.forms import Conversation, Document
