@@ -103,7 +103,7 @@ def test_the_usual_form_of_rows(task: str, rows: str) -> None:
 )
 def test_gradient_checkpointing(gpus: int, task: str, pays: bool) -> None:
     made = config(task=task, resources={"gpus": gpus})
-    assert made.training.gradient_checkpointing is pays and made.gpus == gpus
+    assert made.training.gradient_checkpointing is pays and made.limits.gpus == gpus
 
 
 def test_places() -> None:
