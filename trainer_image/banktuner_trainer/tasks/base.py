@@ -55,14 +55,14 @@ def trained_in_float32(model: Any) -> None:
             weight.data = weight.data.float()
 
 
-def training_metrics(model: Any, summary: dict[str, Any]) -> list[Metric]:
-    """train_loss, seconds and sizes, from the loop's own summary. Raises TrainerError when the weights diverged."""
+def training_metrics(model: Any, train_loss: float, seconds: float) -> list[Metric]:
+    """What the loop told, and sizes. Raises TrainerError when the weights diverged."""
     trained, total = parameter_counts(model)
     if not all(bool(torch.isfinite(weight).all()) for weight in model.parameters() if weight.requires_grad):
         raise diverged("a trained weight is not a number")
     return [
-        metric("train_loss", summary["train_loss"]),
-        metric("train_runtime_seconds", summary["train_runtime"]),
+        metric("train_loss", train_loss),
+        metric("train_runtime_seconds", seconds),
         metric("trainable_parameters", trained),
         metric("trainable_ratio", trained / total),
     ]

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from datasets import Dataset
-from transformers import PrinterCallback
 from trl import SFTConfig, SFTTrainer
 
 from banktuner_api.common import Metric
 from banktuner_api.finetunejob_status import Phase
-from banktuner_trainer.callbacks import TRAINING_SHARE, LossWatchdog, Progress
+from banktuner_trainer import training
+from banktuner_trainer.callbacks import TRAINING_SHARE
 from banktuner_trainer.data.encode import Encoded
 from banktuner_trainer.data.load import Split
 from banktuner_trainer.errors import invalid_data
@@ -33,9 +33,9 @@ def fit(context: Context, model: Any, tokenizer: Any, rows: Split[Encoded], new:
     trainer = _trainer(context, model, tokenizer, train)
     before = None if new else _evaluate(context, trainer, test, progress=0)
     context.reporter.phase(Phase.RUNNING, 0, f"{len(train)} rows")
-    summary = trainer.train().metrics
+    summary = training.train(context, trainer, sum(len(row.input_ids) for row in train))
     after = _evaluate(context, trainer, test, progress=TRAINING_SHARE)
-    metrics = training_metrics(model, summary)
+    metrics = training_metrics(model, summary.train_loss, summary.seconds)
     return metrics if after is None else [*_compared(after, before), *metrics]
 
 
@@ -68,15 +68,12 @@ def _trainer(context: Context, model: Any, tokenizer: Any, train: Sequence[Encod
         loss_type="nll",
         trust_remote_code=False,
     )
-    tokens = sum(len(row.input_ids) for row in train)
     trainer = SFTTrainer(
         model=model,
         args=config,
         train_dataset=_dataset(train),
         processing_class=tokenizer,
-        callbacks=[Progress(context.reporter, tokens), LossWatchdog()],
     )
-    trainer.remove_callback(PrinterCallback)
     trained_in_float32(trainer.model)
     return trainer
 

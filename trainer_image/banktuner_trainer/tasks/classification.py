@@ -6,10 +6,11 @@ from typing import Any
 
 import torch
 from datasets import Dataset
-from transformers import PrinterCallback, Trainer, TrainingArguments
+from transformers import Trainer, TrainingArguments
 
 from banktuner_api.finetunejob_status import Phase, ServedAs
-from banktuner_trainer.callbacks import TRAINING_SHARE, LossWatchdog, Progress
+from banktuner_trainer import training
+from banktuner_trainer.callbacks import TRAINING_SHARE
 from banktuner_trainer.data.forms import Labelled
 from banktuner_trainer.data.load import TEST_FIELD, TRAIN_FIELD, Split, load_labelled
 from banktuner_trainer.errors import invalid_data
@@ -54,8 +55,8 @@ def run(context: Context) -> Outcome:
     model = method.wrap(base, context.run, "SEQ_CLS")
     trainer = _trainer(context, model, tokenizer, train)
     context.reporter.phase(Phase.RUNNING, 0, f"{len(train)} rows, {len(labels)} labels")
-    summary = trainer.train().metrics
-    metrics = training_metrics(model, summary)
+    summary = training.train(context, trainer, sum(row["length"] for row in train))
+    metrics = training_metrics(model, summary.train_loss, summary.seconds)
     if test:
         context.reporter.phase(Phase.EVALUATING, TRAINING_SHARE, f"{len(test)} rows")
         predicted = predict(model, test, Batcher(tokenizer.pad_token_id))
@@ -87,13 +88,10 @@ def _trainer(context: Context, model: Any, tokenizer: Any, train: Sequence[dict[
     training = context.run.training
     plan = plan_steps(training, len(train))
     trained_in_float32(model)
-    trainer = Trainer(
+    return Trainer(
         model=model,
         args=TrainingArguments(**arguments(training, context.device, context.paths.scratch, plan)),
         data_collator=Batcher(tokenizer.pad_token_id),
         train_dataset=Dataset.from_list(list(train)),
         processing_class=tokenizer,
-        callbacks=[Progress(context.reporter, sum(row["length"] for row in train)), LossWatchdog()],
     )
-    trainer.remove_callback(PrinterCallback)
-    return trainer
