@@ -1,0 +1,61 @@
+"""In or out of scope: how well what is not a bank's business is told apart."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.metrics import roc_auc_score, roc_curve
+
+from banktuner_api.common import Metric
+from banktuner_trainer.reporting import metric
+
+TRUE_POSITIVE_RATE = 0.95
+IN_DOMAIN, GENERAL = "in_domain", "general"
+"""Kinds of out-of-scope question: one that a bank could be asked but that was not taught, and anything else."""
+
+
+@dataclass(frozen=True)
+class Stranger:
+    """One judged question. `score` grows with the belief that it is out of scope; `rejected`: what was decided.
+
+    `kind`: IN_DOMAIN or GENERAL for out-of-scope questions whose kind is known.
+    """
+
+    out_of_scope: bool
+    score: float
+    rejected: bool
+    kind: str | None = None
+
+
+def scope_metrics(judged: Sequence[Stranger]) -> list[Metric]:
+    """scope_accuracy, out_of_scope_recall, scope_auroc, scope_fpr95; the last three by kind too, where it is known.
+
+    Out of scope is the positive class: the false positive rate is the share of a bank's own questions that are
+    rejected where 95 % of the strangers are. Without one row of each class only what is defined is told.
+    """
+    inside = [row for row in judged if not row.out_of_scope]
+    outside = [row for row in judged if row.out_of_scope]
+    right = sum(row.rejected == row.out_of_scope for row in judged)
+    metrics = [metric("scope_accuracy", right / len(judged)), *_of_kind(inside, outside, "")]
+    for kind in (IN_DOMAIN, GENERAL):
+        metrics += _of_kind(inside, [row for row in outside if row.kind == kind], f"_{kind}")
+    return metrics
+
+
+def _of_kind(inside: Sequence[Stranger], outside: Sequence[Stranger], suffix: str) -> list[Metric]:
+    if not outside:
+        return []
+    recall = sum(row.rejected for row in outside) / len(outside)
+    metrics = [metric(f"out_of_scope_recall{suffix}", recall)]
+    if inside:
+        truth = np.array([False] * len(inside) + [True] * len(outside))
+        scores = np.array([row.score for row in (*inside, *outside)], dtype=float)
+        metrics.append(metric(f"scope_auroc{suffix}", float(roc_auc_score(truth, scores))))
+        metrics.append(metric(f"scope_fpr95{suffix}", fpr_at_tpr(truth, scores)))
+    return metrics
+
+
+def fpr_at_tpr(truth: np.ndarray, scores: np.ndarray, rate: float = TRUE_POSITIVE_RATE) -> float:
+    """Smallest false positive rate of a threshold whose true positive rate is at least `rate`."""
+    false_positives, true_positives, _ = roc_curve(truth, scores, drop_intermediate=False)
+    return float(false_positives[np.argmax(true_positives >= rate)])
