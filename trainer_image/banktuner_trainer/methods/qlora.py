@@ -3,6 +3,7 @@
 bitsandbytes takes seconds to import, so nothing but a QLoRA run imports it.
 """
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,7 +11,7 @@ from transformers import BitsAndBytesConfig
 
 from banktuner_api.finetunejob_methods import Quantization
 from banktuner_api.run_config import RunConfig
-from banktuner_trainer.methods import lora
+from banktuner_trainer.methods import lora, peft_files
 from banktuner_trainer.methods.base import Kind
 
 HEADS = ["lm_head", "classifier", "score"]
@@ -33,6 +34,13 @@ def wrap(model: Any, run: RunConfig, kind: Kind) -> Any:
     """The four-bit model with LoRA matrices."""
     keep_differentiable(model)
     return lora.wrap(model, run, kind)
+
+
+def load(base: Any, folder: Path) -> Any:
+    """The base model, in four bits or in plain weights, with the folder's adapter, in evaluation mode."""
+    if getattr(base, "is_loaded_in_4bit", False):
+        keep_differentiable(base)
+    return peft_files.load(base, folder)
 
 
 def keep_differentiable(model: Any) -> None:

@@ -1,0 +1,31 @@
+"""Prefix tuning: learned keys and values before every sequence (arXiv 2101.00190)."""
+
+from typing import Any
+
+from peft import PrefixTuningConfig
+
+from banktuner_api.finetunejob_methods import PrefixTuning
+from banktuner_api.run_config import RunConfig
+from banktuner_trainer.errors import invalid_config
+from banktuner_trainer.methods import peft_files
+from banktuner_trainer.methods.base import Kind
+
+
+def wrap(model: Any, run: RunConfig, kind: Kind) -> Any:
+    """The model with a prefix in its cache of keys and values.
+
+    Raises TrainerError (InvalidConfig) with gradient checkpointing, which computes layers again without that cache.
+    """
+    if run.training.gradient_checkpointing:
+        raise invalid_config(
+            "gradientCheckpointing does not go with method PrefixTuning: its prefix lives in the cache",
+            "spec.training.gradientCheckpointing",
+        )
+    wanted = run.prefix_tuning or PrefixTuning()
+    config = PrefixTuningConfig(
+        task_type=kind,
+        num_virtual_tokens=wanted.virtual_tokens,
+        prefix_projection=wanted.projection,
+        encoder_hidden_size=model.config.hidden_size,
+    )
+    return peft_files.wrap(model, config, "spec.prefixTuning")
