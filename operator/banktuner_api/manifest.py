@@ -39,7 +39,8 @@ class ManifestFile(ApiModel):
 
 
 class Manifest(ApiModel):
-    """manifest.json. `base_model_digest` is the `tree_digest` of the base model's folder."""
+    """manifest.json. `base_model_digest` is the `tree_digest` of the base model's folder, `model_digest` that of the
+    artifact's root: its other forms (merged/, gguf/, onnx/, adapter/) and its report do not count."""
 
     schema_version: Literal[1] = 1
     job: JobIdentity

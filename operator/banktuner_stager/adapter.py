@@ -11,7 +11,7 @@ from banktuner_api.finetunejob_status import ServedAs
 from banktuner_api.manifest import Manifest
 from banktuner_api.serving import DesiredAdapter
 from banktuner_stager import folder
-from banktuner_stager.download import Source, expected_files, fetch_folder, fetch_manifest
+from banktuner_stager.download import Source, fetch_folder, fetch_manifest, root_files
 from banktuner_stager.errors import StagerError, invalid_model, unsafe_file
 from banktuner_stager.store import Entry, open_store
 
@@ -41,10 +41,11 @@ def fetch_adapter(adapter: DesiredAdapter, source: Source, adapters: Path, limit
         return
     manifest = fetch_manifest(source, adapter.digest)
     check_manifest(manifest, source, limits)
-    entries = [Entry(file.path, file.size_bytes) for file in manifest.files]
+    files = root_files(manifest)
+    entries = [Entry(file.path, file.size_bytes) for file in files.values()]
     folder.check_bounds(entries, source.location.uri, source.field)
     beside = adapters / f"{adapter.served_name}.tmp"
-    fetch_folder(source, entries, beside, expected_files(manifest), lambda _: None)
+    fetch_folder(source, entries, beside, files, lambda _: None)
     config = folder.json_object(CONFIG, (beside / CONFIG).read_bytes(), source.location.uri, source.field)
     check_config(config, source, limits)
     beside.rename(destination)
@@ -62,7 +63,7 @@ def check_manifest(manifest: Manifest, source: Source, limits: Limits) -> None:
             f" {limits.base_digest}: train it on the served model, or serve the model that it was trained on"
         )
         raise StagerError(ExitCode.INVALID_MODEL, "BaseModelMismatch", message, field)
-    paths = {file.path for file in manifest.files}
+    paths = root_files(manifest).keys()
     foreign = sorted(path for path in paths if PurePosixPath(path).suffix not in folder.ADAPTER_SUFFIXES)
     if foreign:
         raise unsafe_file(f"{field}: {uri}/{foreign[0]} is of a kind that an adapter does not have", field)

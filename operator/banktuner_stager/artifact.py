@@ -44,7 +44,7 @@ def build_manifest(
         served_as=request.served_as,
         base_model_uri=config.model.uri if config.model else None,
         base_model_digest=staged.model_digest,
-        model_digest=tree_digest((file.path, file.sha256) for file in files),
+        model_digest=tree_digest((file.path, file.sha256) for file in files if folder.in_root(file.path)),
         dataset_digest=tree_digest(data),
         chat_template_digest=request.chat_template_digest,
         metrics=request.metrics,

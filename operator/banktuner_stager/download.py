@@ -83,9 +83,9 @@ def _fit(file: ManifestFile) -> bool:
     return ".." not in path.parts and path.suffix in ALLOWED_SUFFIXES and file.path not in folder.RESERVED
 
 
-def expected_files(manifest: Manifest) -> dict[str, ManifestFile]:
-    """The manifest's files by path."""
-    return {file.path: file for file in manifest.files}
+def root_files(manifest: Manifest) -> dict[str, ManifestFile]:
+    """The files of the artifact's root by path."""
+    return {file.path: file for file in manifest.files if folder.in_root(file.path)}
 
 
 def fetch_folder(

@@ -18,6 +18,8 @@ CODE_CONFIGS = ("config.json", "tokenizer_config.json", "processor_config.json",
 DATA_SUFFIXES = (".csv", ".jsonl", ".json", ".parquet")
 ADAPTER_SUFFIXES = frozenset({".safetensors", ".json", ".txt", ".model"})
 RESERVED = frozenset({MANIFEST, COMMITTED})
+BESIDE_ROOT = frozenset({"merged", "gguf", "onnx", "report", "adapter"})
+"""Folders of an artifact that hold other forms of it: its root is what is served, trained on and compared with."""
 _SHOWN = 5
 
 
@@ -103,10 +105,16 @@ def data_suffix(uri: str, field: str) -> str:
     return suffix
 
 
+def in_root(path: str) -> bool:
+    """Whether a file of an artifact is part of what its root is: not of another form, not of the report."""
+    return PurePosixPath(path).parts[0] not in BESIDE_ROOT
+
+
 def _wanted(path: str) -> bool:
     parts = PurePosixPath(path)
     hidden = any(part.startswith(".") for part in parts.parts)
-    return not hidden and path not in RESERVED and parts.suffix.lower() in ALLOWED_SUFFIXES
+    taken = not hidden and path not in RESERVED and in_root(path)
+    return taken and parts.suffix.lower() in ALLOWED_SUFFIXES
 
 
 def _adapter_hint(paths: set[str]) -> str:

@@ -1,6 +1,7 @@
-"""Stages a base model: looks at the folder first, refuses it or downloads and verifies it."""
+"""Stages a model folder or a committed artifact: looks at it first, refuses it or downloads and verifies it."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from banktuner_api.common import Digest
@@ -8,32 +9,59 @@ from banktuner_api.manifest import ManifestFile
 from banktuner_api.run_config import ObjectRef
 from banktuner_stager import download, folder
 from banktuner_stager.download import MEGABYTE, Source
-from banktuner_stager.errors import digest_mismatch
+from banktuner_stager.errors import digest_mismatch, invalid_config
 from banktuner_stager.store import Entry, Kind, StoreError
 from banktuner_stager.waiting import Patience
 
 
 def stage_model(
-    ref: ObjectRef, source: Source, destination: Path, patience: Patience, tell: Callable[[str], None]
+    ref: ObjectRef,
+    source: Source,
+    destination: Path,
+    patience: Patience,
+    tell: Callable[[str], None],
+    what: str = "model",
 ) -> Digest:
     """Download the model folder of `ref` into `destination`; its `tree_digest`.
 
-    Nothing is downloaded before the listing and the configuration are found safe. Raises StagerError.
+    Nothing is downloaded before the listing and the configuration are found safe. `what` is its name in progress
+    messages. Raises StagerError.
     """
-    return patience.run(lambda: _stage(ref, source, destination, tell), source.location.uri, source.field)
+    meter = partial(Meter, what, tell=tell)
+    return patience.run(lambda: _stage(ref, source, destination, meter), source.location.uri, source.field)
 
 
-def _stage(ref: ObjectRef, source: Source, destination: Path, tell: Callable[[str], None]) -> Digest:
+def _stage(ref: ObjectRef, source: Source, destination: Path, meter: Callable[[Sequence[Entry]], "Meter"]) -> Digest:
     entries = source.store.list(source.location.key)
     if not entries:
         raise StoreError(Kind.NOT_FOUND, "empty")
     taken = folder.model_files(entries, source.location.uri, source.field)
     expected = None
     if ref.digest is not None:
-        expected = download.expected_files(download.fetch_manifest(source, ref.digest))
+        expected = download.root_files(download.fetch_manifest(source, ref.digest))
         taken = pinned(taken, expected, source)
     _refuse_remote_code(taken, source)
-    return download.fetch_folder(source, taken, destination, expected, Meter("model", taken, tell))
+    return download.fetch_folder(source, taken, destination, expected, meter(taken))
+
+
+def stage_artifact(
+    ref: ObjectRef, source: Source, destination: Path, patience: Patience, tell: Callable[[str], None]
+) -> Digest:
+    """Download the root of a committed artifact, an adapter or a model, and verify it; its `tree_digest`.
+
+    Raises StagerError; INVALID_CONFIG where `ref` is not pinned by a digest.
+    """
+
+    def fetch() -> Digest:
+        if ref.digest is None:
+            raise invalid_config(f"{source.field}: {source.location.uri} is not pinned by a digest", source.field)
+        files = download.root_files(download.fetch_manifest(source, ref.digest))
+        entries = [Entry(file.path, file.size_bytes) for file in files.values()]
+        folder.check_bounds(entries, source.location.uri, source.field)
+        _refuse_remote_code(entries, source)
+        return download.fetch_folder(source, entries, destination, files, Meter("promoted artifact", entries, tell))
+
+    return patience.run(fetch, source.location.uri, source.field)
 
 
 def pinned(entries: Sequence[Entry], expected: Mapping[str, ManifestFile], source: Source) -> list[Entry]:

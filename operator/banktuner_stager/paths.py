@@ -37,6 +37,21 @@ class Paths:
         return self.work / "data"
 
     @property
+    def encoder(self) -> Path:
+        """The sentence encoder's folder."""
+        return self.work / "encoder"
+
+    @property
+    def promoted(self) -> Path:
+        """The folder of the artifact that serves now."""
+        return self.work / "promoted"
+
+    @property
+    def resume(self) -> Path:
+        """The checkpoint that an attempt goes on from."""
+        return self.work / "resume"
+
+    @property
     def output(self) -> Path:
         """Where the trainer leaves the artifact's files."""
         return self.work / "output"

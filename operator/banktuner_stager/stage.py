@@ -3,17 +3,18 @@
 import logging
 import shutil
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from banktuner_api import handshake
 from banktuner_api.common import Digest
 from banktuner_api.handshake import Staged, StagedFile
-from banktuner_api.run_config import ObjectRef, RunConfig
+from banktuner_api.run_config import EvaluationConfig, ObjectRef, RunConfig
 from banktuner_stager import folder
 from banktuner_stager.commit import find_committed
 from banktuner_stager.download import Source, fetch_file
 from banktuner_stager.errors import invalid_data
-from banktuner_stager.model import Meter, stage_model
+from banktuner_stager.model import Meter, stage_artifact, stage_model
 from banktuner_stager.paths import Paths
 from banktuner_stager.reporting import Progress
 from banktuner_stager.store import Entry, open_store
@@ -53,14 +54,37 @@ def stage(config: RunConfig, paths: Paths, environment: Mapping[str, str], progr
 
 
 def _stage_inputs(config: RunConfig, paths: Paths, environment: Mapping[str, str], patience: Patience) -> Staged:
+    data = config.dataset
     sources = {
-        "train": _data_source(config.dataset.train, "spec.dataset.uri", environment),
-        "test": _data_source(config.dataset.test, "spec.dataset.testUri", environment),
+        "train": _data_source(data.train, "spec.dataset.uri", environment),
+        "test": _data_source(data.test, "spec.dataset.testUri", environment),
+        "out_of_scope": _data_source(data.out_of_scope, "spec.dataset.outOfScopeUri", environment),
     }
     shutil.rmtree(paths.data, ignore_errors=True)
     files = {name: _stage_file(name, source, paths.data, patience) for name, source in sources.items() if source}
     model_digest = _stage_model(config.model, paths, environment, patience)
-    return Staged(model_digest=model_digest, train=files["train"], test=files.get("test"))
+    _stage_compared(config.evaluation, paths, environment, patience)
+    return Staged(
+        model_digest=model_digest,
+        train=files["train"],
+        test=files.get("test"),
+        out_of_scope=files.get("out_of_scope"),
+    )
+
+
+def _stage_compared(
+    evaluation: EvaluationConfig, paths: Paths, environment: Mapping[str, str], patience: Patience
+) -> None:
+    """The sentence encoder and the artifact that serves now, where the evaluation names them."""
+    tell = partial(patience.tell, "")
+    encoder, promoted = evaluation.encoder, evaluation.promoted
+    if encoder is not None:
+        secret_field = "spec.evaluation.encoder.secretRef"
+        source = open_source(encoder, "spec.evaluation.encoder.uri", secret_field, environment)
+        stage_model(encoder, source, paths.encoder, patience, tell, "encoder")
+    if promoted is not None:
+        source = open_source(promoted, "spec.evaluation.promoted", "spec.evaluation.promoted", environment)
+        stage_artifact(promoted, source, paths.promoted, patience, tell)
 
 
 def _stage_model(

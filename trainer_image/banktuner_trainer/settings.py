@@ -27,6 +27,26 @@ class Paths:
         return self.work / "model"
 
     @property
+    def encoder(self) -> Path:
+        """The staged sentence encoder, where the evaluation names one."""
+        return self.work / "encoder"
+
+    @property
+    def promoted(self) -> Path:
+        """The artifact that serves now, where the evaluation compares with it."""
+        return self.work / "promoted"
+
+    @property
+    def resume(self) -> Path:
+        """The checkpoint of an earlier attempt, where `stage` found one."""
+        return self.work / "resume"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Checkpoints of this attempt, one folder `step-<n>` each."""
+        return self.work / "checkpoints"
+
+    @property
     def output(self) -> Path:
         """Files of the artifact."""
         return self.work / "output"
