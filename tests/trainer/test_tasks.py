@@ -60,8 +60,8 @@ def train(pod: Pod, run: RunConfig, rows: Path, test: Path | None, model: Path |
     staged = publishing.read_staged(paths.control)
     device = choose_device(run.training.precision, run.limits.gpus)
     outcome = TASKS[run.task](Context(run, staged, paths, device, reporter()))
-    base = BASE_URI if METHODS[run.method].frozen_base else None
-    export(outcome.model, outcome.tokenizer, pod.output, base)
+    method = METHODS[run.method]
+    export(method, outcome.model, outcome.tokenizer, pod.output, BASE_URI if method.frozen_base else None)
     return Trained(run, outcome, pod.output)
 
 

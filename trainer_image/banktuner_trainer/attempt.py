@@ -37,8 +37,9 @@ def run_attempt(run: RunConfig, paths: Paths) -> Result:
         reporter.phase(Phase.RUNNING, 0, "reading model and data")
         outcome = TASKS[run.task](Context(run, staged, paths, device, reporter))
         reporter.phase(Phase.PUBLISHING, 95, "writing the artifact")
-        base = run.model.uri if run.model and METHODS[run.method].frozen_base else None
-        template_digest = export(outcome.model, outcome.tokenizer, paths.output, base)
+        method = METHODS[run.method]
+        base = run.model.uri if run.model and method.frozen_base else None
+        template_digest = export(method, outcome.model, outcome.tokenizer, paths.output, base)
         used = resources_used(clock.seconds(), run.limits.gpus, device.synchronised_peak_bytes())
         peak = metric("peak_memory_bytes", used.peak_memory_bytes)
         request = ArtifactRequest(

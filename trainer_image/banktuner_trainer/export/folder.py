@@ -7,19 +7,20 @@ from typing import Any
 
 from banktuner_api.manifest import ALLOWED_SUFFIXES, sha256_digest
 from banktuner_trainer.export import legacy
+from banktuner_trainer.methods.base import TuningMethod
 
 ADAPTER_CONFIG = "adapter_config.json"
 
 
-def export(model: Any, tokenizer: Any, folder: Path, base: str | None) -> str | None:
-    """Write the files; whatever lies in the folder from before is removed.
+def export(method: TuningMethod, model: Any, tokenizer: Any, folder: Path, base: str | None) -> str | None:
+    """Write the files as `method` saves them; whatever lies in the folder from before is removed.
 
     `base`: what an adapter belongs to (its URI); None for whole models. Returns the digest of the chat template,
     None without one. Raises OSError.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    model.save_pretrained(folder)
+    method.save(model, folder)
     tokenizer.save_pretrained(folder)
     if base is not None:
         _name_base(folder, base)

@@ -20,7 +20,7 @@ class TuningMethod:
     `wrap(model, run, kind)`: the model whose weights with requires_grad are trained, in float32.
     `save(model, folder)`: write the adapter's files, or the whole model where every weight is trained.
     `load(base, folder)`: the base model with the adapter of that folder, frozen and in evaluation mode.
-    `merge(model)`: the base model with the adapter in its weights; `model` stands on a 16 or 32 bit base and is used up.
+    `merge(model)`: the base model with the adapter in its weights; `model`, on a base of 16 or 32 bit, is used up.
     `without(model)`: inside this context the model answers as the untuned one does.
     `frozen_base`: the base model's weights stay, and what is saved is an adapter.
     `packs`: several rows may share one sequence. A learned prefix stands before a sequence, not before each row in it.

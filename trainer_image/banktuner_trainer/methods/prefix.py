@@ -1,5 +1,6 @@
 """Prefix tuning: learned keys and values before every sequence (arXiv 2101.00190)."""
 
+from pathlib import Path
 from typing import Any
 
 from peft import PrefixTuningConfig
@@ -28,4 +29,17 @@ def wrap(model: Any, run: RunConfig, kind: Kind) -> Any:
         prefix_projection=wanted.projection,
         encoder_hidden_size=model.config.hidden_size,
     )
-    return peft_files.wrap(model, config, "spec.prefixTuning")
+    return _cached(peft_files.wrap(model, config, "spec.prefixTuning"))
+
+
+def load(base: Any, folder: Path) -> Any:
+    """The base model with the folder's prefix, frozen, in evaluation mode."""
+    return _cached(peft_files.load(base, folder))
+
+
+def _cached(model: Any) -> Any:
+    """Generation has to keep the cache that the prefix lives in, whatever the base model's files say."""
+    settings = getattr(model.get_base_model(), "generation_config", None)
+    if settings is not None:
+        settings.use_cache = True
+    return model
