@@ -62,7 +62,7 @@ def test_parquet_gives_rows(tmp_path: Path) -> None:
         ("a.jsonl", "\n\n", "no rows"),
         ("a.jsonl", f'{{"text": "a"}}\n{{"text": "{SECRET}\n', "row 2 is not JSON"),
         ("a.jsonl", f'"{SECRET}"\n', "row 1 is not a JSON object"),
-        ("a.json", f'[{{"text": "{SECRET}"]', "line 1 is not JSON"),
+        ("a.json", f'[{{"text": "{SECRET}"]', "the file is not JSON"),
         ("a.json", f'"{SECRET}"', "must be a JSON list"),
         ("a.json", "[]", "no rows"),
         ("a.csv", "text,label\n", "no rows"),
@@ -132,7 +132,7 @@ def test_chat_accepts_both_usual_spellings() -> None:
 )
 def test_bad_conversations_name_the_row(form: Format, value: dict[str, Any], says: str) -> None:
     good: dict[str, Any] = {"instruction": "a", "output": "b", "prompt": "a", "completion": "b"}
-    good["messages"] = [{"role": "assistant", "content": "a"}]
+    good["messages"] = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]
     with pytest.raises(TrainerError) as caught:
         conversations(rows(good, value), form, FIELD)
     assert caught.value.message.startswith("row 2: ")
