@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from banktuner_api.agent import AgentError, Report
 from banktuner_api.common import Metric
 from banktuner_api.finetunejob_status import Phase, TrainerStatus
+from banktuner_trainer.progress import Step, Timeline
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +33,7 @@ class Reporter:
         self._send = send
         self._attempt = attempt
         self._interval = interval_seconds
+        self._timeline = Timeline()
         self._newest: Report | None = None
         self._changed = threading.Condition()
         self._closing = threading.Event()
@@ -49,6 +51,19 @@ class Reporter:
         with self._changed:
             self._changed.notify()
         self._thread.join(timeout=INTERVAL_SECONDS)
+
+    def begin(self, step: Step, message: str = "") -> None:
+        """A step of the attempt begins; logged and reported."""
+        place = self._timeline.begin(step)
+        told = f"{step.value}: {message}" if message else step.value
+        logger.info("%s: %s", place.phase.value, told)
+        self.update(place.phase, place.percent, place.left_seconds, message=told)
+
+    def advance(self, done: float, metrics: Mapping[str, float] | None = None) -> float | None:
+        """`done` (0 to 1) of the step is over; reported. The seconds that the attempt will still take, if known."""
+        place = self._timeline.advance(done)
+        self.update(place.phase, place.percent, place.left_seconds, metrics)
+        return place.left_seconds
 
     def phase(self, phase: Phase, progress: int, message: str = "") -> None:
         """Tell that a new step begins. `progress` is in percent of the whole job."""
