@@ -35,7 +35,7 @@ METHODS: dict[Method, TuningMethod] = {
         save=peft_files.save,
         load=prefix.load,
         merge=None,
-        without=peft_files.without,
+        without=prefix.without,
         packs=False,
     ),
     Method.ADAPTER: TuningMethod(

@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 from banktuner_api.run_config import RunConfig
 
-Kind = Literal["CAUSAL_LM", "SEQ_CLS"]
-"""peft's name of the model's head."""
+Kind = Literal["CAUSAL_LM", "SEQ_CLS", "FEATURE_EXTRACTION"]
+"""peft's name of what the model gives: next tokens, classes by a head of its own, or features."""
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ LAYOUTS = (
     Layout(("self_attn.qkv_proj",), "self_attn.o_proj", "mlp.down_proj"),  # Phi-3
     Layout(("attn.c_attn",), "attn.c_proj", "mlp.c_proj"),  # GPT-2
     Layout(("self.key", "self.value"), "attention.output.dense", r"\d+.output.dense"),  # BERT, RoBERTa, Electra
+    Layout(("self.key_proj", "self.value_proj"), "attention.output.dense", r"\d+.output.dense"),  # DeBERTa
     Layout(("attn.k", "attn.v"), "attn.o", r"\d+.output.dense"),  # MPNet
     Layout(("k_lin", "v_lin"), "attention.out_lin", "ffn.lin2"),  # DistilBERT
     Layout(("attn.Wqkv",), "attn.Wo", "mlp.Wo"),  # ModernBERT

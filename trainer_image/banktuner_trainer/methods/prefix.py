@@ -1,5 +1,8 @@
 """Prefix tuning: learned keys and values before every sequence (arXiv 2101.00190)."""
 
+import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +18,14 @@ from banktuner_trainer.methods.base import Kind
 def wrap(model: Any, run: RunConfig, kind: Kind) -> Any:
     """The model with a prefix in its cache of keys and values.
 
-    Raises TrainerError (InvalidConfig) with gradient checkpointing, which computes layers again without that cache.
+    Raises TrainerError (InvalidConfig) for models without such a cache (encoders such as MPNet and DistilBERT), and
+    with gradient checkpointing, which computes layers again without it.
     """
+    if "past_key_values" not in inspect.signature(model.base_model.forward).parameters:
+        message = (
+            f"method PrefixTuning needs a cache of keys and values, and a {model.config.model_type} model has none"
+        )
+        raise invalid_config(message, "spec.method")
     if run.training.gradient_checkpointing:
         raise invalid_config(
             "gradientCheckpointing does not go with method PrefixTuning: its prefix lives in the cache",
@@ -35,6 +44,20 @@ def wrap(model: Any, run: RunConfig, kind: Kind) -> Any:
 def load(base: Any, folder: Path) -> Any:
     """The base model with the folder's prefix, frozen, in evaluation mode."""
     return _cached(peft_files.load(base, folder))
+
+
+@contextmanager
+def without(model: Any) -> Iterator[None]:
+    """The base model's answers, inside the context. peft's own context fails on models that do not generate."""
+    if hasattr(model.get_base_model(), "generate"):
+        with model.disable_adapter():
+            yield
+        return
+    model.forward = model.base_model.forward
+    try:
+        yield
+    finally:
+        del model.forward
 
 
 def _cached(model: Any) -> Any:
