@@ -7,42 +7,42 @@ import numpy as np
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from banktuner_api.common import Metric
+from banktuner_trainer.data.forms import OutOfScopeKind
 from banktuner_trainer.reporting import metric
 
 TRUE_POSITIVE_RATE = 0.95
-IN_DOMAIN, GENERAL = "in_domain", "general"
-"""Kinds of out-of-scope question: one that a bank could be asked but that was not taught, and anything else."""
 
 
 @dataclass(frozen=True)
-class Stranger:
-    """One judged question. `score` grows with the belief that it is out of scope; `rejected`: what was decided.
+class Judged:
+    """One judged question; `out_of_scope` None: a bank's own.
 
-    `kind`: IN_DOMAIN or GENERAL for out-of-scope questions whose kind is known.
+    `score` grows with the belief that it is out of scope; `rejected`: what was decided.
     """
 
-    out_of_scope: bool
+    out_of_scope: OutOfScopeKind | None
     score: float
     rejected: bool
-    kind: str | None = None
 
 
-def scope_metrics(judged: Sequence[Stranger]) -> list[Metric]:
-    """scope_accuracy, out_of_scope_recall, scope_auroc, scope_fpr95; the last three by kind too, where it is known.
+def scope_metrics(judged: Sequence[Judged]) -> list[Metric]:
+    """scope_accuracy, out_of_scope_recall, scope_auroc, scope_fpr95; the last three by kind too, where there are both.
 
     Out of scope is the positive class: the false positive rate is the share of a bank's own questions that are
     rejected where 95 % of the strangers are. Without one row of each class only what is defined is told.
     """
-    inside = [row for row in judged if not row.out_of_scope]
-    outside = [row for row in judged if row.out_of_scope]
-    right = sum(row.rejected == row.out_of_scope for row in judged)
+    inside = [row for row in judged if row.out_of_scope is None]
+    outside = [row for row in judged if row.out_of_scope is not None]
+    right = sum(row.rejected == (row.out_of_scope is not None) for row in judged)
     metrics = [metric("scope_accuracy", right / len(judged)), *_of_kind(inside, outside, "")]
-    for kind in (IN_DOMAIN, GENERAL):
-        metrics += _of_kind(inside, [row for row in outside if row.kind == kind], f"_{kind}")
+    if len({row.out_of_scope for row in outside}) > 1:
+        for kind in OutOfScopeKind:
+            of_kind = [row for row in outside if row.out_of_scope is kind]
+            metrics += _of_kind(inside, of_kind, "_" + kind.value.replace("-", "_"))
     return metrics
 
 
-def _of_kind(inside: Sequence[Stranger], outside: Sequence[Stranger], suffix: str) -> list[Metric]:
+def _of_kind(inside: Sequence[Judged], outside: Sequence[Judged], suffix: str) -> list[Metric]:
     if not outside:
         return []
     recall = sum(row.rejected for row in outside) / len(outside)

@@ -1,6 +1,7 @@
 """What a task is given, what it leaves, and the numbers that all tasks tell of their training."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from banktuner_api.handshake import Staged
 from banktuner_api.run_config import RunConfig
 from banktuner_trainer.callbacks import diverged
 from banktuner_trainer.device import Device
+from banktuner_trainer.evaluate.intent import Confusion
 from banktuner_trainer.reporting import Reporter, metric
 from banktuner_trainer.settings import Paths
 
@@ -28,12 +30,17 @@ class Context:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A trained model (a PeftModel for adapters) with its tokenizer, and what was measured."""
+    """A trained model (a PeftModel for adapters) with its tokenizer, and what was measured.
+
+    `confusion` becomes a picture; `details` is what result.json tells beside the metrics, under these keys.
+    """
 
     model: Any
     tokenizer: Any
     served_as: ServedAs
     metrics: list[Metric]
+    confusion: Confusion | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
 
 
 def parameter_counts(model: Any) -> tuple[int, int]:

@@ -7,50 +7,25 @@ from typing import Any
 from datasets import Dataset
 from trl import SFTConfig, SFTTrainer
 
-from banktuner_api.common import Metric
 from banktuner_api.finetunejob_status import Phase
 from banktuner_trainer import training
-from banktuner_trainer.callbacks import TRAINING_SHARE
 from banktuner_trainer.data.encode import Encoded
 from banktuner_trainer.data.load import Split
 from banktuner_trainer.errors import invalid_data
-from banktuner_trainer.evaluate.perplexity import Perplexity, measure
 from banktuner_trainer.loop import arguments, plan_steps
-from banktuner_trainer.reporting import metric
-from banktuner_trainer.tasks.base import Context, trained_in_float32, training_metrics
+from banktuner_trainer.tasks.base import Context, trained_in_float32
+from banktuner_trainer.training import Summary
 
 logger = logging.getLogger(__name__)
 
 
-def fit(context: Context, model: Any, tokenizer: Any, rows: Split[Encoded], new: bool = False) -> list[Metric]:
-    """Train `model` in place and tell what was measured; without rows to test with, of the training only.
-
-    The model as it came is the baseline, unless it is `new` and knows nothing. Raises TrainerError.
-    """
-    train, test = rows.train, rows.test
-    if not train:
+def fit(context: Context, model: Any, tokenizer: Any, rows: Split[Encoded]) -> Summary:
+    """Train `model` in place. Raises TrainerError."""
+    if not rows.train:
         raise invalid_data("no row has an answer within spec.training.maxLength tokens", "spec.training.maxLength")
-    trainer = _trainer(context, model, tokenizer, train)
-    before = None if new else _evaluate(context, trainer, test, progress=0)
-    context.reporter.phase(Phase.RUNNING, 0, f"{len(train)} rows")
-    summary = training.train(context, trainer, sum(len(row.input_ids) for row in train))
-    after = _evaluate(context, trainer, test, progress=TRAINING_SHARE)
-    metrics = training_metrics(model, summary.train_loss, summary.seconds)
-    return metrics if after is None else [*_compared(after, before), *metrics]
-
-
-def _compared(after: Perplexity, before: Perplexity | None) -> list[Metric]:
-    return [
-        metric("perplexity", after.perplexity, before.perplexity if before else None),
-        metric("eval_loss", after.loss, before.loss if before else None),
-    ]
-
-
-def _evaluate(context: Context, trainer: Any, test: Sequence[Encoded], progress: int) -> Perplexity | None:
-    if not test:
-        return None
-    context.reporter.phase(Phase.EVALUATING, progress, f"{len(test)} rows")
-    return measure(trainer.model, test, trainer.processing_class.pad_token_id)
+    trainer = _trainer(context, model, tokenizer, rows.train)
+    context.reporter.phase(Phase.RUNNING, 0, f"{len(rows.train)} rows")
+    return training.train(context, trainer, sum(len(row.input_ids) for row in rows.train))
 
 
 def _trainer(context: Context, model: Any, tokenizer: Any, train: Sequence[Encoded]) -> Any:

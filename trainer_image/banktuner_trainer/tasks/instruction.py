@@ -3,10 +3,11 @@
 from banktuner_api.finetunejob_status import ServedAs
 from banktuner_trainer.data.encode import encode_conversations
 from banktuner_trainer.data.load import Split, load_conversations
+from banktuner_trainer.evaluate.exam import Rows
 from banktuner_trainer.methods import METHODS
 from banktuner_trainer.models import context_length, ensure_chat_template, load_causal, load_tokenizer
 from banktuner_trainer.tasks.base import Context, Outcome
-from banktuner_trainer.tasks.causal import fit
+from banktuner_trainer.tasks.judged import exam_of, tune
 
 
 def run(context: Context) -> Outcome:
@@ -17,8 +18,11 @@ def run(context: Context) -> Outcome:
     base = load_causal(context.paths.model, context.run, context.device, len(tokenizer))
     length = context_length(base, context.run.training.max_length)
     encoded = Split(*(encode_conversations(tokenizer, part, length) for part in (rows.train, rows.test)))
+    own = [row for row in rows.test if row.out_of_scope is None]
+    asked = Rows(rows.train, rows.test, encode_conversations(tokenizer, own, length), length)
+    exam = exam_of(context, tokenizer, asked)
     method = METHODS[context.run.method]
     model = method.wrap(base, context.run, "CAUSAL_LM")
-    metrics = fit(context, model, tokenizer, encoded)
+    judged = tune(context, exam, model, tokenizer, encoded)
     served_as = ServedAs.ADAPTER if method.frozen_base else ServedAs.MERGED
-    return Outcome(model, tokenizer, served_as, metrics)
+    return Outcome(model, tokenizer, served_as, judged.metrics, judged.confusion, judged.details)

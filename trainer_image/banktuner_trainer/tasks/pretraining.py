@@ -8,10 +8,11 @@ from banktuner_api.finetunejob_status import ServedAs
 from banktuner_trainer.data.encode import Encoded, encode_conversations, encode_documents
 from banktuner_trainer.data.forms import Conversation, Document
 from banktuner_trainer.data.load import Split, load_conversations, load_documents
+from banktuner_trainer.evaluate.exam import Rows
 from banktuner_trainer.models import context_length, ensure_chat_template
 from banktuner_trainer.scratch_model import new_model, train_tokenizer
 from banktuner_trainer.tasks.base import Context, Outcome
-from banktuner_trainer.tasks.causal import fit
+from banktuner_trainer.tasks.judged import exam_of, tune
 
 
 def run(context: Context) -> Outcome:
@@ -25,8 +26,10 @@ def run(context: Context) -> Outcome:
     model = new_model(architecture, tokenizer, run_config.training.seed)
     length = context_length(model, run_config.training.max_length)
     encoded = Split(*(_encode(tokenizer, part, length) for part in (rows.train, rows.test)))
-    metrics = fit(context, model, tokenizer, encoded, new=True)
-    return Outcome(model, tokenizer, ServedAs.MERGED, metrics)
+    asked = Rows(_conversations(rows.train), _conversations(rows.test), encoded.test, length)
+    exam = exam_of(context, tokenizer, asked)
+    judged = tune(context, exam, model, tokenizer, encoded)
+    return Outcome(model, tokenizer, ServedAs.MERGED, judged.metrics, judged.confusion, judged.details)
 
 
 def _texts(rows: Sequence[Any]) -> list[str]:
@@ -39,7 +42,10 @@ def _texts(rows: Sequence[Any]) -> list[str]:
 
 def _encode(tokenizer: Any, rows: Sequence[Any], length: int) -> list[Encoded]:
     documents = [row for row in rows if isinstance(row, Document)]
-    conversations = [row for row in rows if isinstance(row, Conversation)]
     return encode_documents(tokenizer, documents, length) + encode_conversations(
-        tokenizer, conversations, length, full_text=True
+        tokenizer, _conversations(rows), length, full_text=True
     )
+
+
+def _conversations(rows: Sequence[Any]) -> list[Conversation]:
+    return [row for row in rows if isinstance(row, Conversation)]
