@@ -43,6 +43,11 @@ ENGINE_PORT = 8000
 PROXY_PORT = 8080
 GATEWAY_PORT = 8080
 AGENT_PORT = 8443
+RENDEZVOUS_PORT = 29500
+"""Where the pods that train together meet, on the first of them; torch's usual port."""
+
+GRACE_SECONDS = 120
+"""Time of a training pod between SIGTERM and SIGKILL: for a last checkpoint and its way to object storage."""
 
 MAX_NAME = 40
 """Longest metadata.name of our kinds: children carry suffixes and must stay within 63."""

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from banktuner_api.bankingmodel import Engine
 from banktuner_api.common import ApiModel, Json
+from banktuner_api.run_config import Prices
 
 
 class Images(ApiModel):
@@ -38,10 +39,11 @@ class Profile(ApiModel):
     images: ImageOverrides = ImageOverrides()
     engine_args: list[str] = []
     engine_env: dict[str, str] = {}
+    prices: Prices = Prices()
 
 
 class Peer(ApiModel):
-    """An address range that pods may call, for object storage."""
+    """An address range that pods may call."""
 
     cidr: str
     excluded: list[str] = Field(default=[], alias="except")
@@ -52,6 +54,8 @@ class NetworkSettings(ApiModel):
     """What the generated NetworkPolicies let through besides DNS and the agent API."""
 
     object_stores: list[Peer] = []
+    trackers: list[Peer] = []
+    """MLflow and W&B servers, for jobs that name one."""
 
 
 class Settings(ApiModel):

@@ -20,16 +20,22 @@ async def fine_tune_job(client: Client, namespace: str, name: str) -> FineTuneSn
         *(_children(client, kind, owner) for kind in ("Job", "ConfigMap", "NetworkPolicy"))
     )
     pods = await _pods(client, owner, {job["metadata"]["uid"] for job in jobs})
-    base = owner["spec"]["model"].get("fineTuneJob")
+    spec = owner["spec"]
     return FineTuneSnapshot(
         owner=owner,
         jobs=tuple(jobs),
         pods=tuple(pods),
         config_maps=tuple(config_maps),
         network_policies=tuple(policies),
-        job_events=tuple(await _warnings(client, jobs)) if jobs and not pods else (),
-        base=await client.get("FineTuneJob", namespace, base["name"]) if base else None,
+        services=tuple(await _children(client, "Service", owner)) if spec.get("nodes", 1) > 1 else (),
+        job_events=tuple(await _warnings(client, jobs)) if len(pods) < spec.get("nodes", 1) else (),
+        base=await _named(client, namespace, spec["model"].get("fineTuneJob")),
+        promoted=await _named(client, namespace, spec.get("evaluation", {}).get("promoted")),
     )
+
+
+async def _named(client: Client, namespace: str, reference: Json | None) -> Json | None:
+    return await client.get("FineTuneJob", namespace, reference["name"]) if reference else None
 
 
 async def banking_model(client: Client, namespace: str, name: str) -> ModelSnapshot | None:
@@ -57,7 +63,9 @@ def referenced_jobs(owner: Json) -> list[str]:
     """Names of the FineTuneJobs that an object of ours names."""
     spec = owner["spec"]
     sources = [spec.get("model", {}), *spec.get("adapters", [])]
-    return sorted({source["fineTuneJob"]["name"] for source in sources if source.get("fineTuneJob")})
+    references = [source.get("fineTuneJob") for source in sources]
+    references.append(spec.get("evaluation", {}).get("promoted"))
+    return sorted({reference["name"] for reference in references if reference})
 
 
 async def _children(client: Client, kind: str, owner: Json) -> list[Json]:

@@ -9,9 +9,17 @@ OPERATOR_COMPONENT = "operator"
 """Value of app.kubernetes.io/component on the operator's own pods, in the chart."""
 
 
-def training_policy(owner: Owner, settings: Settings) -> Json:
-    """Pods of a job: nothing in; out to DNS, object storage and the agent API."""
-    return _policy(owner, "training", [], _outside(settings))
+def training_policy(owner: Owner, settings: Settings, together: bool = False, tracked: bool = False) -> Json:
+    """Pods of a job: nothing in; out to DNS, object storage, the agent API and, where `tracked`, to trackers.
+
+    Pods that train `together` reach each other on every port: gloo and NCCL listen wherever the kernel lets them.
+    """
+    peers = _pods(owner.selector("training"))
+    trackers = [_peer(peer) for peer in settings.network.trackers] if tracked else []
+    beside: list[Json] = [{"to": [peers]}] if together else []
+    return _policy(
+        owner, "training", [{"from": [peers]}] if together else [], [*_outside(settings), *trackers, *beside]
+    )
 
 
 def engine_policy(owner: Owner, settings: Settings) -> Json:
@@ -46,7 +54,7 @@ def _policy(owner: Owner, component: str, ingress: list[Json], egress: list[Json
 
 
 def _outside(settings: Settings) -> list[Json]:
-    return [_dns(), _agent(settings), *(_object_store(peer) for peer in settings.network.object_stores)]
+    return [_dns(), _agent(settings), *(_peer(peer) for peer in settings.network.object_stores)]
 
 
 def _dns() -> Json:
@@ -63,7 +71,7 @@ def _agent(settings: Settings) -> Json:
     return {"to": [to], "ports": [_tcp(names.AGENT_PORT)]}
 
 
-def _object_store(peer: Peer) -> Json:
+def _peer(peer: Peer) -> Json:
     block: Json = {"cidr": peer.cidr} | ({"except": peer.excluded} if peer.excluded else {})
     return {"to": [{"ipBlock": block}], "ports": [_tcp(port) for port in peer.ports]}
 

@@ -1,6 +1,6 @@
-"""The model that a job starts from, where it is the artifact of another FineTuneJob."""
+"""Artifacts of other FineTuneJobs that a job needs: the model it starts from, and the one it is compared with."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from banktuner_api.common import Json
 from banktuner_api.finetunejob_spec import FineTuneJobSpec
@@ -15,7 +15,7 @@ ACCEPTED = true("Accepted")
 
 @dataclass(frozen=True)
 class Base:
-    """`check` says why it cannot be used yet (None: it can). `model` None: from scratch."""
+    """What another job left. `check` says why it cannot be used yet (None: it can). `model` None: nothing is named."""
 
     model: ObjectRef | None = None
     secret: str | None = None
@@ -36,13 +36,33 @@ def find_base(spec: FineTuneJobSpec, other: Json | None) -> Base:
         return Base(check=waiting)
     artifact = ArtifactStatus.model_validate(other["status"]["artifact"])
     if artifact.served_as != ServedAs.MERGED:
-        return _refused(f"spec.model.fineTuneJob: the artifact of {name!r} is no whole model ({artifact.served_as})")
+        message = f"spec.model.fineTuneJob: the artifact of {name!r} is no whole model ({artifact.served_as})"
+        return _refused("ModelNotUsable", message)
+    return _usable(artifact, other)
+
+
+def find_promoted(spec: FineTuneJobSpec, other: Json | None) -> Base:
+    """What serves now; `other` is the FineTuneJob that spec.evaluation.promoted names, if it exists."""
+    promoted = spec.evaluation.promoted if spec.evaluation else None
+    if promoted is None:
+        return Base()
+    waiting = artifact_wait(promoted.name, other)
+    if other is None or waiting:
+        return Base(check=replace(waiting, reason="WaitingForPromoted") if waiting else None)
+    artifact = ArtifactStatus.model_validate(other["status"]["artifact"])
+    if artifact.task != spec.task:
+        message = f"spec.evaluation.promoted: {promoted.name!r} learned another task ({artifact.task})"
+        return _refused("PromotedNotComparable", message)
+    return _usable(artifact, other)
+
+
+def _usable(artifact: ArtifactStatus, other: Json) -> Base:
     secret = other["spec"]["output"].get("secretRef", {}).get("name")
     return Base(artifact_reference(artifact, other), secret)
 
 
-def _refused(message: str) -> Base:
-    return Base(check=false("ModelNotUsable", message), accepted=false("ModelNotUsable", message))
+def _refused(reason: str, message: str) -> Base:
+    return Base(check=false(reason, message), accepted=false(reason, message))
 
 
 def artifact_wait(name: str, other: Json | None) -> Check | None:

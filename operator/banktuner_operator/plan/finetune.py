@@ -8,8 +8,7 @@ from pydantic import ValidationError
 from banktuner_api import names
 from banktuner_api.common import Json
 from banktuner_api.finetunejob_spec import FineTuneJobSpec
-from banktuner_api.run_config import ObjectRef
-from banktuner_operator.manifests import configmap, job, networkpolicy
+from banktuner_operator.manifests import configmap, job, networkpolicy, service, training_pod
 from banktuner_operator.manifests.metadata import TEMPLATE_ANNOTATION, Owner
 from banktuner_operator.plan import base_model, changes, finetune_status, outcome
 from banktuner_operator.plan.conditions import false, is_true
@@ -143,13 +142,17 @@ def _attempt(case: _Case, view: View, profile: Profile, number: int) -> Plan:
     if view.job is None and case.spec.suspend:
         return finetune_status.plan(view)
     base = base_model.find_base(case.spec, case.snapshot.base)
-    if view.job is None and base.check is not None:
-        return finetune_status.plan(replace(view, accepted=base.accepted, running=base.check))
-    wanted = job.Attempt(case.owner, case.spec, number, profile, _queue(case), base.secret)
+    promoted = base_model.find_promoted(case.spec, case.snapshot.promoted)
+    for needed in (base, promoted):
+        if view.job is None and needed.check is not None:
+            return finetune_status.plan(replace(view, accepted=needed.accepted, running=needed.check))
+    secrets = tuple(sorted({needed.secret for needed in (base, promoted) if needed.secret}))
+    wanted = training_pod.Attempt(case.owner, case.spec, number, profile, _queue(case), secrets)
     desired = job.training_job(wanted, case.settings)
     if view.job is not None and _may_replace(view.job, desired):
         return replace(finetune_status.plan(view), delete=(Deletion.of(view.job),))
-    return _apply(case, replace(view, attempts=number), desired, base.model)
+    place = Place(case.owner, number, base.model, case.settings.agent_url, promoted.model, profile.prices)
+    return _apply(case, replace(view, attempts=number), desired, place)
 
 
 def _queue(case: _Case) -> str | None:
@@ -164,12 +167,10 @@ def _may_replace(live: Json, desired: Json) -> bool:
     return bool(idle) and hashes[0] != hashes[1]
 
 
-def _apply(case: _Case, view: View, desired: Json, model: ObjectRef | None) -> Plan:
-    policy = networkpolicy.training_policy(case.owner, case.settings)
-    apply = list(changes.needed([policy], case.snapshot.network_policies))
+def _apply(case: _Case, view: View, desired: Json, place: Place) -> Plan:
+    apply = list(changes.needed(_network(case), (*case.snapshot.network_policies, *case.snapshot.services)))
     config_maps = changes.by_name(case.snapshot.config_maps)
     if ("ConfigMap", configmap.run_name(case.owner, view.attempts)) not in config_maps:
-        place = Place(case.owner, view.attempts, model, case.settings.agent_url)
         apply.append(configmap.run_config_map(case.owner, run_config(case.spec, place), case.settings.agent_ca))
     wanted = desired if view.job is None else frozen(view.job, desired, suspend=case.spec.suspend)
     if view.job is None or not changes.contains(view.job, wanted):
@@ -178,6 +179,13 @@ def _apply(case: _Case, view: View, desired: Json, model: ObjectRef | None) -> P
     if obstacle:
         return finetune_status.plan(replace(view, accepted=obstacle, running=obstacle))
     return finetune_status.plan(view, apply=tuple(apply))
+
+
+def _network(case: _Case) -> list[Json]:
+    together = case.spec.nodes > 1
+    tracked = training_pod.follows(case.spec.tracking)
+    policy = networkpolicy.training_policy(case.owner, case.settings, together, tracked)
+    return [policy, service.rendezvous_service(case.owner)] if together else [policy]
 
 
 def frozen(live: Json, desired: Json, suspend: bool) -> Json:

@@ -9,7 +9,7 @@ from banktuner_api.finetunejob_evaluation import Threshold
 from banktuner_api.finetunejob_spec import FineTuneJobSpec
 from banktuner_api.finetunejob_status import Phase
 from banktuner_api.handshake import Failure, Result
-from banktuner_operator.manifests.job import secret_fields
+from banktuner_operator.manifests.training_pod import secret_fields
 from banktuner_operator.plan import waiting
 from banktuner_operator.plan.base_model import ACCEPTED
 from banktuner_operator.plan.conditions import false, find, merge, true, unknown
@@ -230,7 +230,7 @@ def _events(owner: Json, checks: dict[str, Check]) -> tuple[Event, ...]:
     return tuple(events)
 
 
-_EXPECTED = frozenset({"WaitingForModel", "Suspended", "Queued"})
+_EXPECTED = frozenset({"WaitingForModel", "WaitingForPromoted", "Suspended", "Queued"})
 _QUIET = frozenset({"Finished", "Starting", "PodPending", "NotSuspended", "NotFinished", "Failed", "Accepted"})
 
 

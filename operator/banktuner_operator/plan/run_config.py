@@ -1,6 +1,6 @@
 """spec -> run.json: every choice that the user left open is made here, and can be read in the ConfigMap."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from banktuner_api import names
 from banktuner_api.common import Json, SecretRef
@@ -14,29 +14,31 @@ from banktuner_api.run_config import (
     JobIdentity,
     Limits,
     ObjectRef,
+    Prices,
     RunConfig,
-    TrainingConfig,
 )
 from banktuner_operator.manifests import quantity
 from banktuner_operator.manifests.metadata import Owner
+from banktuner_operator.plan import defaults
 
 VALIDATION_PERCENT = 5
-EPOCHS = 3
-WARMUP_SHARE = 0.03
 FORMATS = {Task.INSTRUCTION: Format.ALPACA, Task.CLASSIFICATION: Format.TEXT_LABEL, Task.PRETRAINING: Format.TEXT}
-BATCH_SIZES = {Task.INSTRUCTION: 8, Task.CLASSIFICATION: 32, Task.PRETRAINING: 16}
-MAX_LENGTHS = {Task.INSTRUCTION: 1024, Task.CLASSIFICATION: 128, Task.PRETRAINING: 512}
 LORA_METHODS = frozenset({Method.LORA, Method.QLORA})
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where an attempt runs, and the model it starts from (None: from scratch)."""
+    """Where an attempt runs, and what is not in the job itself.
+
+    `model`: what it starts from (None: from scratch); `promoted`: the artifact to compare with.
+    """
 
     owner: Owner
     attempt: int
     model: ObjectRef | None
     agent_url: str
+    promoted: ObjectRef | None = None
+    prices: Prices = field(default_factory=Prices)
 
 
 def run_config(spec: FineTuneJobSpec, place: Place) -> RunConfig:
@@ -50,13 +52,14 @@ def run_config(spec: FineTuneJobSpec, place: Place) -> RunConfig:
         architecture=spec.model.architecture,
         dataset=_dataset(spec),
         **_method(spec),
-        training=_training(spec),
+        training=defaults.training(spec),
         checkpoint=spec.checkpoint,
         checkpoints=ObjectRef(uri=checkpoints_uri(spec, owner), credentials=prefix(spec.output.secret_ref)),
-        evaluation=_evaluation(spec),
+        evaluation=_evaluation(spec, place.promoted),
         formats=spec.output.formats or [],
         tracking=spec.tracking,
         limits=_limits(spec),
+        prices=place.prices,
         nodes=spec.nodes,
         output=ObjectRef(uri=artifact_uri(spec, place), credentials=prefix(spec.output.secret_ref)),
         agent_url=place.agent_url,
@@ -91,7 +94,7 @@ def _method(spec: FineTuneJobSpec) -> Json:
     }
 
 
-def _evaluation(spec: FineTuneJobSpec) -> EvaluationConfig:
+def _evaluation(spec: FineTuneJobSpec, promoted: ObjectRef | None) -> EvaluationConfig:
     asked = spec.evaluation or Evaluation()
     encoder = asked.encoder
     return EvaluationConfig(
@@ -99,6 +102,7 @@ def _evaluation(spec: FineTuneJobSpec) -> EvaluationConfig:
         thresholds=asked.thresholds,
         compare_with=asked.compare_with,
         encoder=ObjectRef(uri=encoder.uri, credentials=prefix(encoder.secret_ref)) if encoder else None,
+        promoted=promoted,
         max_rows=asked.max_rows,
     )
 
@@ -133,52 +137,3 @@ def _dataset(spec: FineTuneJobSpec) -> DatasetInput:
         columns=dataset.columns,
         preset=dataset.preset,
     )
-
-
-def _training(spec: FineTuneJobSpec) -> TrainingConfig:
-    asked = spec.training
-    return TrainingConfig(
-        epochs=asked.epochs if asked.epochs or asked.max_steps else EPOCHS,
-        max_steps=asked.max_steps,
-        batch_size=asked.batch_size or BATCH_SIZES[spec.task],
-        gradient_accumulation_steps=asked.gradient_accumulation_steps,
-        learning_rate=asked.learning_rate or learning_rate(spec.task, spec.method),
-        scheduler=asked.scheduler,
-        warmup_steps=_warmup(asked.warmup_steps, asked.warmup_percent),
-        max_length=asked.max_length or _max_length(spec),
-        packing=_chosen(asked.packing, spec.task == Task.PRETRAINING),
-        gradient_checkpointing=_chosen(asked.gradient_checkpointing, _checkpointing_pays(spec)),
-        precision=asked.precision,
-        seed=asked.seed,
-        label_smoothing=asked.label_smoothing,
-        early_stopping=asked.early_stopping,
-    )
-
-
-def learning_rate(task: Task, method: Method) -> float:
-    """Usual rates: adapters take larger ones than whole models, new classification heads larger still."""
-    if task == Task.PRETRAINING:
-        return 1e-3
-    if method == Method.FULL:
-        return 2e-5
-    return 2e-3 if task == Task.CLASSIFICATION else 2e-4
-
-
-def _max_length(spec: FineTuneJobSpec) -> int:
-    architecture = spec.model.architecture
-    return architecture.context_length if architecture else MAX_LENGTHS[spec.task]
-
-
-def _warmup(steps: int | None, percent: int | None) -> float:
-    if steps is not None:
-        return float(steps)
-    return WARMUP_SHARE if percent is None else percent / 100
-
-
-def _checkpointing_pays(spec: FineTuneJobSpec) -> bool:
-    """It saves GPU memory for time; on a CPU, and on short sequences, time is what is scarce."""
-    return spec.resources.gpus > 0 and spec.task != Task.CLASSIFICATION
-
-
-def _chosen(asked: bool | None, default: bool) -> bool:
-    return default if asked is None else asked

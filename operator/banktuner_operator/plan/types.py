@@ -59,8 +59,9 @@ class Plan:
 
 @dataclass(frozen=True)
 class FineTuneSnapshot:
-    """A FineTuneJob and everything it owns. `base`: the FineTuneJob that spec.model.fineTuneJob names.
+    """A FineTuneJob and everything it owns.
 
+    `base`: the FineTuneJob that spec.model.fineTuneJob names; `promoted`: the one in spec.evaluation.promoted.
     `job_events`: messages of warnings about its Jobs. `obstacle`: why no child may be written now.
     """
 
@@ -69,8 +70,10 @@ class FineTuneSnapshot:
     pods: tuple[Json, ...] = ()
     config_maps: tuple[Json, ...] = ()
     network_policies: tuple[Json, ...] = ()
+    services: tuple[Json, ...] = ()
     job_events: tuple[str, ...] = ()
     base: Json | None = None
+    promoted: Json | None = None
     obstacle: Check | None = None
 
 
