@@ -8,10 +8,14 @@ from pydantic import ValidationError
 from banktuner_api.exit_codes import ExitCode
 from banktuner_api.handshake import (
     ARTIFACT,
+    CHECKPOINT,
+    CHECKPOINT_STORED,
     COMMITTED,
     PUBLISH_FAILURE,
     STAGED,
     ArtifactRequest,
+    CheckpointSaved,
+    CheckpointStored,
     Failure,
     Result,
     Staged,
@@ -44,6 +48,22 @@ def committed(control: Path) -> Result | None:
     """The commit's result, where `publish` or `stage` has left one."""
     path = control / COMMITTED
     return Result.model_validate_json(path.read_bytes()) if path.exists() else None
+
+
+def offer_checkpoint(control: Path, saved: CheckpointSaved) -> None:
+    """Tell `publish` of a complete checkpoint; returns at once. Raises OSError."""
+    write_control(control, CHECKPOINT, saved)
+
+
+def wait_until_stored(control: Path, step: int, seconds: float) -> bool:
+    """Whether `publish` has stored the checkpoint of this step within some seconds."""
+    deadline, path = time.monotonic() + seconds, control / CHECKPOINT_STORED
+    while True:
+        if path.exists() and CheckpointStored.model_validate_json(path.read_bytes()).step >= step:
+            return True
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(POLL_SECONDS)
 
 
 def publish(control: Path, request: ArtifactRequest) -> Result:

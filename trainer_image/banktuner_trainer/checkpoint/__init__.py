@@ -1,0 +1,1 @@
+"""Saves, finds and loads what a stopped run goes on from."""
