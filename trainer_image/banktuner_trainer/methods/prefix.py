@@ -6,13 +6,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from peft import PrefixTuningConfig
+import torch
+from peft import PrefixTuningConfig, initialize_kv_prefix_from_past_key_values
 
 from banktuner_api.finetunejob_methods import PrefixTuning
 from banktuner_api.run_config import RunConfig
 from banktuner_trainer.errors import invalid_config
 from banktuner_trainer.methods import peft_files
 from banktuner_trainer.methods.base import Kind
+
+_NEAR_ZERO = 0.02
 
 
 def wrap(model: Any, run: RunConfig, kind: Kind) -> Any:
@@ -38,12 +41,29 @@ def wrap(model: Any, run: RunConfig, kind: Kind) -> Any:
         prefix_projection=wanted.projection,
         encoder_hidden_size=model.config.hidden_size,
     )
-    return _cached(peft_files.wrap(model, config, "spec.prefixTuning"))
+    wrapped = _cached(peft_files.wrap(model, config, "spec.prefixTuning"))
+    if not wanted.projection:
+        _start_from_words(wrapped, wanted.virtual_tokens)
+    return wrapped
 
 
 def load(base: Any, folder: Path) -> Any:
     """The base model with the folder's prefix, frozen, in evaluation mode."""
-    return _cached(peft_files.load(base, folder))
+    model = _cached(peft_files.load(base, folder))
+    model.requires_grad_(False)
+    return model
+
+
+@torch.no_grad()
+def _start_from_words(model: Any, count: int) -> None:
+    """Begin with the keys and values of some words, as the paper advises, or near zero where the model tells none."""
+    words = torch.randint(model.config.vocab_size, (1, count), device=model.device)
+    with without(model):
+        cache = getattr(model(input_ids=words, use_cache=True), "past_key_values", None)
+    if cache is None:
+        model.prompt_encoder[model.active_adapter].embedding.weight.mul_(_NEAR_ZERO)
+    else:
+        initialize_kv_prefix_from_past_key_values(model, past_key_values=cache)
 
 
 @contextmanager
