@@ -21,7 +21,7 @@ from banktuner_trainer.data.load import load_conversations
 from banktuner_trainer.device import Device, choose_device
 from banktuner_trainer.evaluate.perplexity import measure
 from banktuner_trainer.export.folder import export
-from banktuner_trainer.methods import METHODS, qlora
+from banktuner_trainer.methods import qlora
 from banktuner_trainer.models import load_tokenizer
 from banktuner_trainer.reporting import Reporter
 from banktuner_trainer.settings import paths_from
@@ -60,8 +60,7 @@ def train(pod: Pod, run: RunConfig, rows: Path, test: Path | None, model: Path |
     staged = publishing.read_staged(paths.control)
     device = choose_device(run.training.precision, run.limits.gpus)
     outcome = TASKS[run.task](Context(run, staged, paths, device, reporter()))
-    method = METHODS[run.method]
-    export(method, outcome.model, outcome.tokenizer, pod.output, BASE_URI if method.frozen_base else None)
+    export(run, paths, outcome.model, outcome.tokenizer)
     return Trained(run, outcome, pod.output)
 
 

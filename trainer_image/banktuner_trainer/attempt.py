@@ -16,8 +16,7 @@ from banktuner_api.run_config import RunConfig
 from banktuner_trainer import VERSION, publishing
 from banktuner_trainer.device import choose_device
 from banktuner_trainer.environment import resources_used
-from banktuner_trainer.export.folder import export
-from banktuner_trainer.methods import METHODS
+from banktuner_trainer.export.folder import check_formats, export
 from banktuner_trainer.reporting import Clock, Reporter, Send, metric
 from banktuner_trainer.settings import Paths
 from banktuner_trainer.tasks import TASKS
@@ -35,11 +34,10 @@ def run_attempt(run: RunConfig, paths: Paths) -> Result:
     staged = publishing.read_staged(paths.control)
     with Reporter(_sender(run, paths), run.job.attempt) as reporter:
         reporter.phase(Phase.RUNNING, 0, "reading model and data")
+        check_formats(run, paths.model)
         outcome = TASKS[run.task](Context(run, staged, paths, device, reporter))
         reporter.phase(Phase.PUBLISHING, 95, "writing the artifact")
-        method = METHODS[run.method]
-        base = run.model.uri if run.model and method.frozen_base else None
-        template_digest = export(method, outcome.model, outcome.tokenizer, paths.output, base)
+        template_digest = export(run, paths, outcome.model, outcome.tokenizer)
         used = resources_used(clock.seconds(), run.limits.gpus, device.synchronised_peak_bytes())
         peak = metric("peak_memory_bytes", used.peak_memory_bytes)
         request = ArtifactRequest(

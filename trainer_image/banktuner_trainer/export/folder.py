@@ -1,32 +1,109 @@
-"""Writes a trained model, or its adapter, and the tokenizer into the artifact's folder."""
+"""Writes the artifact's folder: what serves in its root, and beside it the forms that were asked for."""
 
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from banktuner_api.manifest import ALLOWED_SUFFIXES, sha256_digest
-from banktuner_trainer.export import legacy
-from banktuner_trainer.methods.base import TuningMethod
+from transformers import AutoConfig
+
+from banktuner_api.finetunejob_methods import Method
+from banktuner_api.finetunejob_spec import ArtifactFormat, Task
+from banktuner_api.manifest import ALLOWED_SUFFIXES, REPORT, sha256_digest
+from banktuner_api.run_config import RunConfig
+from banktuner_trainer.export import gguf_files, legacy
+from banktuner_trainer.export.merge import check_mergeable, write_merged
+from banktuner_trainer.export.ollama import modelfile
+from banktuner_trainer.methods import METHODS
+from banktuner_trainer.models import ensure_chat_template, load_tokenizer
+from banktuner_trainer.settings import Paths
 
 ADAPTER_CONFIG = "adapter_config.json"
+ADAPTER, MERGED, GGUF = "adapter", "merged", "gguf"
+"""Folders of the artifact."""
 
 
-def export(method: TuningMethod, model: Any, tokenizer: Any, folder: Path, base: str | None) -> str | None:
-    """Write the files as `method` saves them; whatever lies in the folder from before is removed.
+def check_formats(run: RunConfig, model: Path) -> None:
+    """Raises TrainerError (InvalidConfig), before anything is trained, where a form cannot be made of this model."""
+    if run.model is None or not {ArtifactFormat.MERGED, ArtifactFormat.GGUF} & set(run.formats):
+        return
+    config = AutoConfig.from_pretrained(model, local_files_only=True, trust_remote_code=False)
+    check_mergeable(run, config)
+    if ArtifactFormat.GGUF in run.formats:
+        tokenizer = load_tokenizer(model)
+        ensure_chat_template(tokenizer)
+        gguf_files.check(config, tokenizer)
 
-    `base`: what an adapter belongs to (its URI); None for whole models. Returns the digest of the chat template,
-    None without one. Raises OSError.
+
+def export(run: RunConfig, paths: Paths, model: Any, tokenizer: Any) -> str | None:
+    """Write the files; what lies in the folder from before is removed, but for the report.
+
+    Returns the digest of the chat template, None without one. Raises OSError, TrainerError.
     """
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    method.save(model, folder)
-    tokenizer.save_pretrained(folder)
-    if base is not None:
-        _name_base(folder, base)
-    legacy.make_readable(folder, tokenizer.chat_template)
-    _remove_other_kinds(folder)
+    output = paths.output
+    _clear(output)
+    method = METHODS[run.method]
+    adapter = output / ADAPTER if serves_merged(run) else output
+    method.save(model, adapter)
+    if method.frozen_base and run.model is not None:
+        _name_base(adapter, run.model.uri)
+    if serves_merged(run):
+        write_merged(method, model, paths.model, adapter, output)
+    _readable(output, tokenizer)
+    with _whole_model(run, paths, model, tokenizer, adapter) as whole:
+        if ArtifactFormat.GGUF in run.formats:
+            _write_gguf(run, whole, output, tokenizer)
+    _remove_other_kinds(output)
     return sha256_digest(tokenizer.chat_template.encode()) if tokenizer.chat_template else None
+
+
+def serves_merged(run: RunConfig) -> bool:
+    """Whether the root is the merged model, because no engine serves such adapters."""
+    return run.method is Method.IA3 and run.task is Task.INSTRUCTION
+
+
+@contextmanager
+def _whole_model(run: RunConfig, paths: Paths, model: Any, tokenizer: Any, adapter: Path) -> Iterator[Path]:
+    """Folder of the whole tuned model, where a format needs it: the root, `merged/`, or one that goes afterwards."""
+    method, output = METHODS[run.method], paths.output
+    wanted = {ArtifactFormat.MERGED, ArtifactFormat.GGUF} & set(run.formats)
+    if not wanted or not method.frozen_base or serves_merged(run):
+        yield output
+        return
+    paths.scratch.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=paths.scratch) as passing:
+        folder = output / MERGED if ArtifactFormat.MERGED in wanted else Path(passing)
+        write_merged(method, model, paths.model, adapter, folder)
+        _readable(folder, tokenizer)
+        yield folder
+
+
+def _write_gguf(run: RunConfig, whole: Path, output: Path, tokenizer: Any) -> None:
+    folder = output / GGUF
+    folder.mkdir()
+    gguf_files.write_model(whole, tokenizer, folder / "model.gguf")
+    if run.method in (Method.LORA, Method.QLORA):
+        config = AutoConfig.from_pretrained(whole, local_files_only=True, trust_remote_code=False)
+        gguf_files.write_adapter(output, config, folder / "adapter.gguf")
+    (folder / "Modelfile.txt").write_text(modelfile(tokenizer), encoding="utf-8")
+
+
+def _readable(folder: Path, tokenizer: Any) -> None:
+    """The tokenizer beside a model, both as every engine reads them."""
+    tokenizer.save_pretrained(folder)
+    legacy.make_readable(folder, tokenizer.chat_template)
+
+
+def _clear(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in folder.iterdir():
+        if path.is_dir() and path.name != REPORT:
+            shutil.rmtree(path)
+        elif path.is_file():
+            path.unlink()
 
 
 def _name_base(folder: Path, base: str) -> None:
