@@ -34,7 +34,10 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    try:
+        main(sys.argv[1:])
+    except Exception:
+        logging.exception("unexpected error")
     logging.shutdown()
     # A tracker's library may have threads that hang on a dead connection.
     os._exit(0)

@@ -4,7 +4,7 @@ import json
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -92,11 +92,16 @@ class Follower:
 
 
 def read_points(folder: Path) -> list[Point]:
-    """All points of <work>/tracking, without those that a stopped run measured twice; none without a file."""
-    last: dict[tuple[bool, int], Point] = {}
+    """All points of <work>/tracking, one a step: of what a stopped run measured twice, the newer. None without a file.
+
+    The result comes last.
+    """
+    merged: dict[tuple[bool, int], Point] = {}
     for point in Follower(folder / METRICS_FILE).unread():
-        last[point.result, point.step] = point
-    return sorted(last.values(), key=lambda point: (point.result, point.step))
+        known = merged.get((point.result, point.step))
+        values = (known.values if known else {}) | point.values
+        merged[point.result, point.step] = replace(point, values=values)
+    return [merged[place] for place in sorted(merged)]
 
 
 def loss_curve(folder: Path) -> list[CurvePoint]:

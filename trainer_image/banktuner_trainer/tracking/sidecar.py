@@ -39,25 +39,34 @@ class TrackerRun(Protocol):
         """End it."""
 
 
-class Tracker(threading.Thread):
+class Tracker:
     """Follows the file for one tracker until it is told to stop; tries again after every error."""
 
     def __init__(self, name: str, run: TrackerRun, follower: Follower, environment: Mapping[str, str]) -> None:
         """`environment`: the tracker's credentials."""
-        super().__init__(name=name, daemon=True)
+        self.name = name
         self._run = run
         self._follower = follower
         self._environment = environment
         self._stopping = threading.Event()
-        self._started = False
+        self._connected = False
         self._succeeded = False
+        self._thread = threading.Thread(target=self._follow, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
 
     def stop(self) -> None:
         """Send what is left, and end."""
         self._stopping.set()
 
-    def run(self) -> None:
-        """The thread's work."""
+    def ended(self, seconds: float) -> bool:
+        """Whether everything is sent, after waiting for that so many seconds."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def _follow(self) -> None:
         delay = FIRST_DELAY
         while True:
             last = self._stopping.is_set()
@@ -78,9 +87,9 @@ class Tracker(threading.Thread):
             self._stopping.wait(POLL_SECONDS)
 
     def _deliver(self, last: bool) -> None:
-        if not self._started:
+        if not self._connected:
             self._run.start(self._environment)
-            self._started = True
+            self._connected = True
             logger.info("%s: connected", self.name)
         points = self._follower.unread()
         if points:
@@ -121,8 +130,7 @@ def follow(made: list[Tracker], stop: threading.Event) -> None:
     for tracker in made:
         tracker.stop()
     for tracker in made:
-        tracker.join(max(0.0, deadline - time.monotonic()))
-        if tracker.is_alive():
+        if not tracker.ended(max(0.0, deadline - time.monotonic())):
             logger.warning("%s: did not take everything in time", tracker.name)
 
 
