@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from banktuner_api.common import ApiModel
+from banktuner_api.common import ApiModel, cel
 
 ModuleName = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.-]+$")]
 
@@ -23,6 +23,17 @@ class Method(StrEnum):
 
 class Lora(ApiModel):
     """Low-rank adaptation (arXiv 2106.09685); used by LoRA and QLoRA."""
+
+    model_config = cel(
+        (
+            "!('all-linear' in self.targetModules) || size(self.targetModules) == 1",
+            "targetModules all-linear stands alone: it names every linear layer but the head",
+        ),
+        (
+            "!('lm_head' in self.targetModules)",
+            "targetModules must not contain lm_head: engines do not apply an adapter to the head",
+        ),
+    )
 
     rank: Annotated[int, Field(ge=1, le=256)] = 16
     alpha: Annotated[int, Field(ge=1, le=1024)] = 32

@@ -165,6 +165,11 @@ class FineTuneJobSpec(ApiModel):
             "training.gradientCheckpointing does not go with method PrefixTuning: its prefix lives in the cache",
         ),
         (
+            "!has(self.training) || !has(self.training.packing) || !self.training.packing"
+            " || self.method != 'PrefixTuning'",
+            "training.packing does not go with method PrefixTuning: its prefix stands before a sequence, not a row",
+        ),
+        (
             "!has(self.training) || !has(self.training.labelSmoothing) || self.task == 'Classification'",
             "training.labelSmoothing goes with task Classification only",
         ),

@@ -8,9 +8,13 @@ from banktuner_operator.cluster.client import ApiError
 from tests.integration.kubelet import DIGEST, Cluster, job_spec, model_spec
 
 ADAPTER = {"name": "wealth", "uri": "s3://bank/wealth", "digest": DIGEST}
+INSTRUCTION = {"task": "Instruction"}
+FROM_SCRATCH = {"task": "Pretraining", "model": {"architecture": {}}}
+S3 = {"uri": "s3://bank/artifacts"}
 
 REFUSED_JOBS: list[tuple[dict[str, Any], str]] = [
-    ({"nodes": 2}, 'unknown field "spec.nodes"'),
+    ({"pods": 2}, 'unknown field "spec.pods"'),
+    ({"nodes": 0}, "spec.nodes"),
     ({"training": {"learningrate": 1}}, 'unknown field "spec.training.learningrate"'),
     ({"training": {"learningRate": "0.1"}}, "spec.training.learningRate"),
     ({"method": "DoRA"}, "spec.method"),
@@ -26,6 +30,21 @@ REFUSED_JOBS: list[tuple[dict[str, Any], str]] = [
     ({"quantization": {"type": "nf4"}}, "quantization goes with method QLoRA only"),
     ({"lora": {"rank": 0}, "method": "LoRA"}, "spec.lora.rank"),
     ({"method": "Full", "lora": {"rank": 8}}, "lora goes with method LoRA or QLoRA only"),
+    ({"lora": {"targetModules": ["all-linear", "q_proj"]}}, "targetModules all-linear stands alone"),
+    ({"lora": {"targetModules": ["q_proj", "lm_head"]}}, "targetModules must not contain lm_head"),
+    ({"ia3": {"targetModules": ["k_proj"]}}, "ia3 goes with method IA3 only"),
+    ({"prefixTuning": {"virtualTokens": 20}}, "prefixTuning goes with method PrefixTuning only"),
+    ({"method": "PrefixTuning", "prefixTuning": {"virtualTokens": 513}}, "spec.prefixTuning.virtualTokens"),
+    ({"adapter": {"hiddenSize": 64}}, "adapter goes with method Adapter only"),
+    ({"method": "Adapter", "adapter": {"placement": "Parallel"}}, "spec.adapter.placement"),
+    ({"method": "QLoRA", "quantization": {"type": "int8"}}, "spec.quantization.type"),
+    ({"method": "PrefixTuning", "training": {"gradientCheckpointing": True}}, "its prefix lives in the cache"),
+    (INSTRUCTION | {"method": "PrefixTuning", "training": {"packing": True}}, "its prefix stands before a sequence"),
+    (INSTRUCTION | {"method": "Adapter", "output": S3 | {"formats": ["GGUF"]}}, "they cannot be merged"),
+    (INSTRUCTION | {"method": "PrefixTuning", "output": S3 | {"formats": ["Merged"]}}, "they cannot be merged"),
+    (INSTRUCTION | {"output": S3 | {"formats": ["ONNX"]}}, "output.formats ONNX goes with task Classification only"),
+    ({"output": S3 | {"formats": ["GGUF"]}}, "output.formats GGUF does not go with task Classification"),
+    (FROM_SCRATCH | {"method": "LoRA"}, "task Pretraining needs method Full"),
     ({"task": "Pretraining"}, "model.architecture goes with task Pretraining"),
     ({"dataset": {"uri": "s3://bank/x", "format": "Alpaca"}}, "dataset.format TextLabel goes with"),
     ({"training": {"epochs": 1, "maxSteps": 1}}, "epochs and maxSteps exclude each other"),
