@@ -9,13 +9,17 @@ from banktuner_api.finetunejob_status import Phase
 
 
 class Step(StrEnum):
-    """What an attempt does, in this order. Some attempts have no Baseline and no Evaluate."""
+    """What an attempt does, in this order.
+
+    The untuned model is evaluated before the training, or after it where the method can step aside, or not at all.
+    """
 
     READ = "reading model and data"
     TOKENISE = "tokenising"
     BASELINE = "evaluating the untuned model"
     TRAIN = "training"
-    EVALUATE = "evaluating"
+    EVALUATE = "evaluating the tuned model"
+    COMPARE = "evaluating the untuned model beside it"
     EXPORT = "writing the artifact"
     PUBLISH = "publishing"
 
@@ -31,9 +35,10 @@ class Share:
 SHARES: dict[Step, Share] = {
     Step.READ: Share(Phase.RUNNING, 2),
     Step.TOKENISE: Share(Phase.RUNNING, 1),
-    Step.BASELINE: Share(Phase.EVALUATING, 7),
-    Step.TRAIN: Share(Phase.RUNNING, 75),
-    Step.EVALUATE: Share(Phase.EVALUATING, 10),
+    Step.BASELINE: Share(Phase.EVALUATING, 5),
+    Step.TRAIN: Share(Phase.RUNNING, 77),
+    Step.EVALUATE: Share(Phase.EVALUATING, 5),
+    Step.COMPARE: Share(Phase.EVALUATING, 5),
     Step.EXPORT: Share(Phase.PUBLISHING, 3),
     Step.PUBLISH: Share(Phase.PUBLISHING, 2),
 }

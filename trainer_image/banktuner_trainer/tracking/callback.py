@@ -9,6 +9,8 @@ from transformers import TrainerCallback
 from banktuner_trainer.tracking.record import LOSS, Recorder
 
 TIME = "time"
+_MEASURED = frozenset({LOSS, "eval_loss"})
+"""One of these is in every log line that is a point: the loop's closing summary has none."""
 _LEFT_OUT = frozenset({"step", TIME})
 
 
@@ -27,12 +29,12 @@ class Tracking(TrainerCallback):
         """Record the history of an earlier attempt."""
         if state.is_world_process_zero:
             for entry in state.log_history:
-                if LOSS in entry:
+                if _MEASURED & entry.keys():
                     self._recorder.add(entry["step"], _numbers(entry), entry.get(TIME))
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:  # noqa: ARG002
-        """One point. The loop's closing summary has no loss and is left out."""
-        if logs and LOSS in logs and state.is_world_process_zero:
+        """One point."""
+        if logs and _MEASURED & logs.keys() and state.is_world_process_zero:
             now = time.time()
             state.log_history[-1][TIME] = now
             self._recorder.add(state.global_step, _numbers(logs), now)
