@@ -30,9 +30,9 @@ def check_formats(run: RunConfig, model: Path) -> None:
     """Raises TrainerError (InvalidConfig), before anything is trained, where a form cannot be made of this model."""
     if run.model is None or not {ArtifactFormat.MERGED, ArtifactFormat.GGUF} & set(run.formats):
         return
-    config = AutoConfig.from_pretrained(model, local_files_only=True, trust_remote_code=False)
-    check_mergeable(run, config)
+    check_mergeable(run)
     if ArtifactFormat.GGUF in run.formats:
+        config = AutoConfig.from_pretrained(model, local_files_only=True, trust_remote_code=False)
         tokenizer = load_tokenizer(model)
         ensure_chat_template(tokenizer)
         gguf_files.check(config, tokenizer)

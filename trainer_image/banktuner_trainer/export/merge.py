@@ -12,7 +12,7 @@ from banktuner_trainer.errors import invalid_config
 from banktuner_trainer.methods.base import TuningMethod
 
 SHARD_SIZE = "4GB"
-_SHARED = ("lm_head", "embed_tokens", "wte")
+_EMBEDDINGS = ("embed_tokens", "wte", "wpe")
 _SIXTEEN_BITS = (torch.bfloat16, torch.float16)
 
 
@@ -37,12 +37,11 @@ def write_merged(method: TuningMethod, trained: Any, base: Path, adapter: Path, 
     merged.to(dtype).save_pretrained(folder, max_shard_size=SHARD_SIZE)
 
 
-def check_mergeable(run: RunConfig, config: Any) -> None:
-    """Raises TrainerError (InvalidConfig) where the adapter would change one of two layers that share their weights."""
-    targets = run.lora.target_modules if run.lora else []
-    shared = sorted(set(targets) & set(_SHARED))
-    if shared and config.tie_word_embeddings:
-        message = f"{shared[0]} shares its weights with another layer of this model, which no merged model can show"
+def check_mergeable(run: RunConfig) -> None:
+    """Raises TrainerError (InvalidConfig) for an adapter on the embeddings, which heads may share and GGUF lacks."""
+    changed = sorted(set(run.lora.target_modules if run.lora else []) & set(_EMBEDDINGS))
+    if changed:
+        message = f"an adapter on {changed[0]} can neither be merged nor be written as GGUF: leave it out"
         raise invalid_config(message, "spec.lora.targetModules")
 
 

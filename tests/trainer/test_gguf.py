@@ -1,0 +1,138 @@
+# ruff: noqa: E402
+"""Exports of one adapter agree: base with adapter, merged, GGUF read by transformers, GGUF run by llama.cpp.
+
+Files are in float16. transformers computes in float32, llama.cpp multiplies in float16: logits, whose standard deviation
+is about 1, differ by 0.003; 0.02 is allowed.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+from banktuner_api.finetunejob_methods import Method
+from banktuner_api.finetunejob_spec import ArtifactFormat
+from banktuner_trainer.errors import TrainerError
+from banktuner_trainer.export import gguf_files
+from banktuner_trainer.export.folder import check_formats, export
+from banktuner_trainer.methods import METHODS
+from banktuner_trainer.settings import paths_from
+from banktuner_trainer.templates import alpaca_chat_template
+from tests.trainer.gguf_support import WORDS, byte_level, llama_cpp, new_model, sentencepiece
+from tests.trainer.harness import Pod, run_config
+
+TOLERANCE = 0.02
+LLAMA3_ROPE = {
+    **{"rope_type": "llama3", "rope_theta": 500000.0, "factor": 8.0},
+    **{"low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 64},
+}
+LONG_ROPE = {"rope_type": "longrope", "rope_theta": 1e4, "short_factor": [1.1] * 8, "long_factor": [2.0] * 8}
+FAMILIES: dict[str, Any] = {
+    "TinyLlama": ("llama", lambda: sentencepiece("first"), {}),
+    "Llama-3": (
+        "llama",
+        lambda: byte_level("llama-bpe"),
+        {"tie_word_embeddings": True, "rope_parameters": LLAMA3_ROPE},
+    ),
+    "linear-rope": (
+        "llama",
+        lambda: sentencepiece("first"),
+        {"rope_parameters": {"rope_type": "linear", "rope_theta": 1e4, "factor": 2.0}, "attention_bias": True},
+    ),
+    "Mistral": ("mistral", lambda: sentencepiece("normalizer"), {}),
+    "Phi-3": ("phi3", lambda: sentencepiece("first"), {}),
+    "Phi-3-long": (
+        "phi3",
+        lambda: sentencepiece("first"),
+        {"max_position_embeddings": 1024, "rope_parameters": LONG_ROPE},
+    ),
+    "GPT-2": ("gpt2", lambda: byte_level("gpt-2"), {}),
+}
+
+
+def base_in(folder: Path, family: str) -> Any:
+    """A base model and its tokenizer in a folder, in float16; returns the tokenizer."""
+    kind, make_tokenizer, changes = FAMILIES[family]
+    tokenizer = make_tokenizer()
+    tokenizer.chat_template = alpaca_chat_template(with_bos=tokenizer("a")["input_ids"][0] == tokenizer.bos_token_id)
+    # More rows than tokens: models round their vocabulary up.
+    new_model(kind, len(tokenizer) + 5, **changes).half().save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return tokenizer
+
+
+def load(folder: Path, **how: Any) -> Any:
+    """A folder's model, computing in float32."""
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, local_files_only=True, **how).eval()
+
+
+def exported(pod: Pod, family: str, method: str, formats: list[str], **changes: Any) -> Any:
+    """An artifact of an adapter with random weights, through the functions that a job calls. Returns its tokenizer."""
+    run = run_config("Instruction", method, formats=formats, **changes)
+    tokenizer = base_in(pod.work / "model", family)
+    check_formats(run, pod.work / "model")
+    chosen = METHODS[run.method]
+    base = load(pod.work / "model", quantization_config=chosen.quantization(run))
+    model = chosen.wrap(base, run, "CAUSAL_LM")
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for weight in model.parameters():
+            if weight.requires_grad:
+                weight.add_(torch.randn_like(weight) * 0.1)
+    export(run, paths_from(pod.environment()), model.eval(), tokenizer)
+    return tokenizer
+
+
+def logits(model: Any, ids: list[int]) -> Any:
+    with torch.no_grad():
+        return model(torch.tensor([ids])).logits[0]
+
+
+def greedy(model: Any, ids: list[int], count: int) -> tuple[list[int], float]:
+    """(tokens, the smallest lead of a token over the next best)."""
+    answer: list[int] = []
+    lead = float("inf")
+    for _ in range(count):
+        best = logits(model, [*ids, *answer])[-1].topk(2)
+        lead = min(lead, float(best.values[0] - best.values[1]))
+        answer.append(int(best.indices[0]))
+    return answer, lead
+
+
+def distance(one: Any, other: Any) -> float:
+    return float((torch.as_tensor(one) - torch.as_tensor(other)).abs().max())
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_form_answers_the_same(pod: Pod, family: str) -> None:
+    lora = {"rank": 4, "alpha": 8, "dropout": 0.0, "useRslora": family == "Mistral"}
+    tokenizer = exported(pod, family, "LoRA", ["Merged", "GGUF"], lora=lora)
+    output, base_folder = pod.output, pod.work / "model"
+    ids = tokenizer(WORDS[0] + WORDS[1])["input_ids"]
+    base = logits(load(base_folder), ids)
+    adapted = logits(METHODS[Method.LORA].load(load(base_folder), output), ids)
+    assert distance(adapted, base) > 1, "the adapter changes the answers"
+
+    merged = load(output / "merged")
+    together = logits(merged, ids)
+    assert distance(together, adapted) < TOLERANCE
+    # transformers reads shapes and weights from GGUF, but not every setting; both are read by llama.cpp below.
+    config = AutoConfig.from_pretrained(output / "merged")
+    settings = {} if family in ("TinyLlama", "Mistral") else {"config": config}
+    assert distance(logits(load(output / "gguf", gguf_file="model.gguf", **settings), ids), together) < 1e-4
+
+    whole = llama_cpp(output / "gguf" / "model.gguf", prompts=[ids], count=6)["answers"][0]
+    assert distance(whole["logits"], together) < TOLERANCE
+    answer, lead = greedy(merged, ids, 6)
+    assert lead > TOLERANCE, "the model is sure of its answer"
+    assert whole["answer"] == answer
+
+    gguf_files.write_model(base_folder, tokenizer, pod.root / "base.gguf")
+    adapter = {"lora": str(output / "gguf" / "adapter.gguf"), "prompts": [ids]}
+    assert distance(llama_cpp(pod.root / "base.gguf", **adapter)["answers"][0]["logits"], adapted) < TOLERANCE
+    assert distance(llama_cpp(pod.root / "base.gguf", prompts=[ids])["answers"][0]["logits"], base) < TOLERANCE
