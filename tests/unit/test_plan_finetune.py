@@ -157,7 +157,7 @@ def test_out_of_memory_names_what_to_change() -> None:
     job = live_job(owner, "Failed")
     plan = decide(owner, job, pods=(pod(job, ("trainer", ended(137, reason="OOMKilled"))),))
     assert said(plan, "Failed")["reason"] == "OutOfMemory"
-    for words in ("spec.resources.memory (8Gi)", "spec.training.batchSize (64)"):
+    for words in ("spec.resources.memory 8Gi -> 12Gi", "batchSize 64 -> 32 with gradientAccumulationSteps 1 -> 2"):
         assert words in said(plan, "Failed")["message"]
 
 

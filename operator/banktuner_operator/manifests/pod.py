@@ -13,6 +13,7 @@ SHM = {"name": "shm", "mountPath": "/dev/shm"}
 CONFIG = {"name": "config", "mountPath": str(names.CONFIG_DIR), "readOnly": True}
 GPU = "nvidia.com/gpu"
 TMP_SIZE = "2Gi"
+HELPER_MEMORY = "1Gi"
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def main_resources(resources: Resources, profile: Profile) -> Json:
     return {"limits": limits | gpus, "requests": requests | gpus}
 
 
-def helper_resources(profile: Profile, memory: str = "1Gi") -> Json:
+def helper_resources(profile: Profile, memory: str = HELPER_MEMORY) -> Json:
     """Containers beside the main one: they copy files, or pass requests on."""
     return {
         "limits": {"cpu": "1", "memory": memory},

@@ -10,7 +10,7 @@ from banktuner_api.finetunejob_spec import FineTuneJobSpec
 from banktuner_api.finetunejob_status import Phase
 from banktuner_api.handshake import Failure, Result
 from banktuner_operator.manifests.training_pod import secret_fields
-from banktuner_operator.plan import waiting
+from banktuner_operator.plan import outcome, waiting
 from banktuner_operator.plan.base_model import ACCEPTED
 from banktuner_operator.plan.conditions import false, find, merge, true, unknown
 from banktuner_operator.plan.types import Check, Event, Plan, timestamp
@@ -146,26 +146,29 @@ def _running(view: View) -> Check:
         return false(suspended.reason, suspended.message)
     if view.job is None:
         return false("Starting", f"attempt {max(view.attempts, 1)} is being created")
-    pod = _current(view.pods)
-    if pod is None:
+    pods = _current(view)
+    if len(pods) < (view.spec.nodes if view.spec else 1):
         return waiting.of_no_pod(view.job_events)
-    return _of_pod(view, pod)
+    return _of_pods(view, pods)
 
 
-def _current(pods: list[Json]) -> Json | None:
-    alive = [pod for pod in pods if not pod["metadata"].get("deletionTimestamp")]
-    return max(alive, key=lambda pod: str(pod["metadata"].get("creationTimestamp", "")), default=None)
+def _current(view: View) -> list[Json]:
+    """The newest pod of each index of the Job."""
+    alive = [pod for pod in view.pods if not pod["metadata"].get("deletionTimestamp")]
+    count = view.spec.nodes if view.spec else 1
+    return [found[0] for index in range(count) if (found := outcome.of_index(alive, index))]
 
 
-def _of_pod(view: View, pod: Json) -> Check:
+def _of_pods(view: View, pods: list[Json]) -> Check:
+    """The one that is behind tells how far the attempt is: they train together."""
     secrets = secret_fields(view.spec) if view.spec else []
-    blocked = waiting.of_pod(pod, secrets)
+    blocked = next((check for pod in pods if (check := waiting.of_pod(pod, secrets))), None)
     if blocked:
         return blocked
-    if _is_running(pod, "containerStatuses", "trainer"):
-        return _active(view)
-    if _is_running(pod, "initContainerStatuses", "stage"):
+    if any(_is_running(pod, "initContainerStatuses", "stage") for pod in pods):
         return _active(view, Phase.STAGING)
+    if any(_is_running(pod, "containerStatuses", "trainer") for pod in pods):
+        return _active(view)
     return false("Starting", "the pod starts")
 
 

@@ -6,10 +6,14 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
+from banktuner_api import memory_advice
 from banktuner_api.common import Json
 from banktuner_api.exit_codes import RETRYABLE, ExitCode
 from banktuner_api.finetunejob_spec import FineTuneJobSpec
 from banktuner_api.handshake import Failure, Result
+from banktuner_operator.manifests import quantity
+from banktuner_operator.manifests.pod import HELPER_MEMORY
+from banktuner_operator.plan import defaults
 from banktuner_operator.plan.types import moment
 
 
@@ -33,22 +37,35 @@ class Ended:
     message: str
 
 
+INDEX_LABEL = "batch.kubernetes.io/job-completion-index"
+"""Of a pod of a Job with several; the first, 0, publishes."""
+FOLLOWERS = frozenset({"PeerLost", "PeersMissing", "Interrupted"})
+"""What pods say that end because another one of their Job ended."""
+
+
 def of_job(job: Json, pods: list[Json], spec: FineTuneJobSpec) -> Outcome | None:
     """The outcome, once the Job has one. `pods` are those of this Job."""
     for condition in job.get("status", {}).get("conditions", []):
-        if condition["status"] != "True":
+        if condition["status"] != "True" or condition["type"] not in ("Complete", "Failed"):
             continue
         at = moment(condition["lastTransitionTime"])
-        if condition["type"] == "Complete":
-            return Outcome(at, result=_result(pods))
-        if condition["type"] == "Failed":
-            failure, retryable = _failure(condition, pods, spec)
-            return Outcome(at, failure=failure, retryable=retryable)
+        # What is committed counts, whatever became of the Job or of the other pods afterwards.
+        result = _result(pods)
+        if result or condition["type"] == "Complete":
+            return Outcome(at, result=result)
+        failure, retryable = _failure(condition, pods, spec)
+        return Outcome(at, failure=failure, retryable=retryable)
     return None
 
 
+def of_index(pods: list[Json], index: int) -> list[Json]:
+    """The pods of one index of a Job, newest first; a Job without indices has index 0 only."""
+    mine = [pod for pod in pods if pod["metadata"].get("labels", {}).get(INDEX_LABEL, "0") == str(index)]
+    return sorted(mine, key=lambda pod: str(pod["metadata"].get("creationTimestamp", "")), reverse=True)
+
+
 def _result(pods: list[Json]) -> Result | None:
-    for pod in _newest_first(pods):
+    for pod in of_index(pods, 0):
         for ended in _ended(pod):
             if ended.container == "trainer" and ended.exit_code == ExitCode.OK:
                 try:
@@ -62,13 +79,21 @@ def _failure(condition: Json, pods: list[Json], spec: FineTuneJobSpec) -> tuple[
     if condition.get("reason") == "DeadlineExceeded":
         limit = f"the attempt ran longer than {spec.active_deadline_seconds} s"
         return Failure(reason="DeadlineExceeded", message=limit, field="spec.activeDeadlineSeconds"), False
-    for pod in _newest_first(pods):
+    found = (_newest_failure(of_index(pods, index), spec) for index in range(spec.nodes))
+    failures = sorted((one for one in found if one), key=lambda one: (one[1], one[0].reason in FOLLOWERS))
+    if failures:
+        return failures[0]
+    return Failure(reason="PodLost", message="the pod ended or was deleted without last words"), True
+
+
+def _newest_failure(pods: list[Json], spec: FineTuneJobSpec) -> tuple[Failure, bool] | None:
+    for pod in pods:
         if pod.get("status", {}).get("reason") == "Evicted":
-            return _evicted(pod, spec), False
+            return _evicted(pod, spec)
         for ended in _ended(pod):
             if ended.container in ("stage", "trainer") and ended.exit_code != ExitCode.OK:
                 return _container_failure(ended, spec)
-    return Failure(reason="PodLost", message="the pod ended or was deleted without last words"), True
+    return None
 
 
 def _container_failure(ended: Ended, spec: FineTuneJobSpec) -> tuple[Failure, bool]:
@@ -83,26 +108,34 @@ def _container_failure(ended: Ended, spec: FineTuneJobSpec) -> tuple[Failure, bo
 
 
 def _out_of_memory(container: str, spec: FineTuneJobSpec) -> Failure:
-    size = spec.training.batch_size
-    batch = f"spec.training.batchSize ({size})" if size else "spec.training.batchSize"
-    advice = f"raise spec.resources.memory ({spec.resources.memory}), or lower {batch} or spec.training.maxLength"
-    return Failure(reason="OutOfMemory", message=f"{container} was killed for memory: {advice}")
+    limit = spec.resources.memory
+    if container != "trainer":
+        message = f"{container} needed more memory than its limit, a fixed {HELPER_MEMORY}"
+        return Failure(reason="OutOfMemory", message=message)
+    size = int(quantity.parse(limit))
+    advice = memory_advice.after_the_fact(defaults.training(spec), spec.task, spec.method, size)
+    message = f"the trainer needed more memory than its limit of {limit}: {advice}"
+    return Failure(reason="OutOfMemory", message=message, field="spec.resources.memory")
 
 
-def _evicted(pod: Json, spec: FineTuneJobSpec) -> Failure:
-    said = pod["status"].get("message", "the node evicted the pod")
-    advice = f"raise it ({spec.resources.ephemeral_storage})"
-    return Failure(reason="DiskFull", message=f"{said} {advice}", field="spec.resources.ephemeralStorage")
+_NODE_IS_SHORT = "The node was low on resource"
+"""How the kubelet begins when the pod kept within its limits."""
+
+
+def _evicted(pod: Json, spec: FineTuneJobSpec) -> tuple[Failure, bool]:
+    """Too much written ends the job; a node that ran out of something of its own does not."""
+    said = str(pod["status"].get("message", "the node evicted the pod")).strip()
+    if said.startswith(_NODE_IS_SHORT):
+        return Failure(reason="Evicted", message=said), True
+    size = spec.resources.ephemeral_storage
+    advice = f"raise it ({size}): model, data, checkpoints ({spec.checkpoint.keep_last} are kept) and result share it"
+    return Failure(reason="DiskFull", message=f"{said} {advice}", field="spec.resources.ephemeralStorage"), False
 
 
 def _code_name(code: int) -> str:
     if code not in set(ExitCode):
         return "ContainerFailed"
     return "".join(part.capitalize() for part in ExitCode(code).name.split("_"))
-
-
-def _newest_first(pods: list[Json]) -> list[Json]:
-    return sorted(pods, key=lambda pod: str(pod["metadata"].get("creationTimestamp", "")), reverse=True)
 
 
 def _ended(pod: Json) -> Iterator[Ended]:
