@@ -30,7 +30,8 @@ def training(**changes: object) -> TrainingConfig:
 def test_every_change_has_its_numbers() -> None:
     assert memory_advice.after_the_fact(training(), Task.INSTRUCTION, Method.LORA, 4 * GIB) == (
         "set spec.training.batchSize 16 -> 8 with gradientAccumulationSteps 2 -> 4,"
-        " or spec.training.gradientCheckpointing true, or spec.method LoRA -> QLoRA, or spec.resources.memory 4Gi -> 6Gi"
+        " or spec.training.gradientCheckpointing true, or spec.method LoRA -> QLoRA,"
+        " or spec.resources.memory 4Gi -> 6Gi"
     )
 
 
