@@ -90,7 +90,10 @@ class EarlyStopping(TrainerCallback):
             self._best.parent.mkdir(parents=True, exist_ok=True)
             save_weights(model, self._best)
         logger.info("step %d: eval_loss=%.5g, best %.5g at step %d", step, loss, standing.best_loss, standing.best_step)
+        due = control.should_log
         self._log({"eval_loss": loss})
+        # transformers takes this line for the step's own, which is still to come.
+        control.should_log = due
         if standing.worse >= self._settings.patience:
             logger.info("early stopping: no better loss in %d evaluations", standing.worse)
             control.should_training_stop = True

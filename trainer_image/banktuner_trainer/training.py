@@ -1,5 +1,6 @@
 """Runs every training loop: what happens beside it, what it goes on from, and what is told of it when it is over."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,8 +8,15 @@ from transformers import PrinterCallback
 
 from banktuner_trainer.callbacks import LossWatchdog, Progress
 from banktuner_trainer.checkpoint.keeping import AllTrainedError, Checkpoints
+from banktuner_trainer.checkpoint.state import BEST
+from banktuner_trainer.early_stopping import EarlyStopping
+from banktuner_trainer.errors import invalid_config
 from banktuner_trainer.interruption import Interruption
 from banktuner_trainer.tasks.base import Context
+from banktuner_trainer.tracking.callback import Tracking
+
+HeldOutLoss = Callable[[], float]
+"""Mean loss of the model in training on rows that it does not train on."""
 
 
 @dataclass(frozen=True)
@@ -24,16 +32,20 @@ class Summary:
     losses: tuple[tuple[int, float], ...]
 
 
-def train(context: Context, trainer: Any, tokens_per_epoch: int) -> Summary:
+def train(context: Context, trainer: Any, tokens_per_epoch: int, held_out_loss: HeldOutLoss | None = None) -> Summary:
     """Run the loop of a transformers `Trainer` that was built without callbacks; an earlier attempt's is gone on with.
 
-    `tokens_per_epoch`: of the training rows, without padding. Raises TrainerError (Diverged), and Interrupted after
-    a checkpoint where the pod is told to stop.
+    `tokens_per_epoch`: of the training rows, without padding. `held_out_loss` is what early stopping goes by, where it
+    is asked for. Raises TrainerError (Diverged, InvalidConfig), and Interrupted after a checkpoint where the pod is
+    told to stop.
     """
     trainer.remove_callback(PrinterCallback)
     with Interruption() as interruption:
-        checkpoints = Checkpoints(context, trainer, interruption)
-        for callback in (Progress(context.reporter, tokens_per_epoch), LossWatchdog(), checkpoints):
+        stopping = _early_stopping(context, trainer, held_out_loss)
+        checkpoints = Checkpoints(context, trainer, interruption, stopping)
+        beside = [Progress(context.reporter, tokens_per_epoch), LossWatchdog(), Tracking(context.paths.work)]
+        # What is decided at a step comes before what saves it.
+        for callback in (*beside, *([stopping] if stopping else []), checkpoints):
             trainer.add_callback(callback)
         try:
             trainer.train(resume_from_checkpoint=checkpoints.resume_from)
@@ -41,6 +53,16 @@ def train(context: Context, trainer: Any, tokens_per_epoch: int) -> Summary:
         except AllTrainedError:
             pass
     return _summary(trainer, checkpoints)
+
+
+def _early_stopping(context: Context, trainer: Any, held_out_loss: HeldOutLoss | None) -> EarlyStopping | None:
+    settings = context.run.training.early_stopping
+    if settings is None:
+        return None
+    if held_out_loss is None:
+        message = "early stopping needs rows that are held out: set spec.dataset.testUri or validationPercent"
+        raise invalid_config(message, "spec.training.earlyStopping")
+    return EarlyStopping(settings, held_out_loss, trainer.log, context.paths.scratch / BEST)
 
 
 def _summary(trainer: Any, checkpoints: Checkpoints) -> Summary:

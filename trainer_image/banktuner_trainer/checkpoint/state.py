@@ -16,6 +16,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 WEIGHTS = "trained.safetensors"
+BEST = "best.safetensors"
+"""Trained weights of the step that early stopping found best."""
 LOOP = "loop.json"
 TRAINER_STATE = "trainer_state.json"
 
