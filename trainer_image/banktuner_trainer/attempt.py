@@ -1,6 +1,7 @@
 """One attempt from start to commit: train, evaluate, export, hand over. Imported late: it brings torch."""
 
 import logging
+import os
 
 import datasets
 import torch
@@ -11,16 +12,22 @@ from banktuner_api.common import Metric
 from banktuner_api.finetunejob_methods import Method
 from banktuner_api.finetunejob_status import Phase
 from banktuner_api.handshake import ArtifactRequest, Result
+from banktuner_api.manifest import REPORT
+from banktuner_api.metrics import problem
 from banktuner_api.names import CA_KEY
 from banktuner_api.run_config import RunConfig
 from banktuner_trainer import VERSION, publishing
-from banktuner_trainer.device import choose_device
+from banktuner_trainer.device import choose_device, gpu_peak_bytes
 from banktuner_trainer.environment import resources_used
+from banktuner_trainer.errors import invalid_config
+from banktuner_trainer.evaluate.compare import MOST_METRICS, costs, ranked
 from banktuner_trainer.export.folder import check_formats, export
-from banktuner_trainer.reporting import Clock, Reporter, Send, metric
+from banktuner_trainer.reporting import Clock, Reporter, Send
 from banktuner_trainer.settings import Paths
 from banktuner_trainer.tasks import TASKS
 from banktuner_trainer.tasks.base import Context, Outcome
+from banktuner_trainer.tracking.record import Recorder, loss_curve
+from banktuner_trainer.tracking.reports import write_reports
 
 logger = logging.getLogger(__name__)
 
@@ -34,19 +41,22 @@ def run_attempt(run: RunConfig, paths: Paths) -> Result:
     staged = publishing.read_staged(paths.control)
     with Reporter(_sender(run, paths), run.job.attempt) as reporter:
         reporter.phase(Phase.RUNNING, 0, "reading model and data")
-        check_formats(run, paths.model)
+        _check(run, paths)
         outcome = TASKS[run.task](Context(run, staged, paths, device, reporter))
         reporter.phase(Phase.PUBLISHING, 95, "writing the artifact")
         template_digest = export(run, paths, outcome.model, outcome.tokenizer)
-        used = resources_used(clock.seconds(), run.limits.gpus, device.synchronised_peak_bytes())
-        peak = metric("peak_memory_bytes", used.peak_memory_bytes)
+        used = resources_used(clock.seconds(), run.limits.gpus, gpu_peak_bytes())
+        used = used.model_copy(update={"peak_memory_bytes": max(used.peak_memory_bytes, outcome.peak_memory_bytes)})
+        metrics = ranked(run, [*outcome.metrics, *costs(run, outcome.metrics)])
+        logger.info("result: %s", " ".join(f"{one.name}={one.value}" for one in metrics))
+        _report(run, paths, outcome, metrics)
         request = ArtifactRequest(
             task=run.task,
             method=run.method,
             rank=_rank(run),
             served_as=outcome.served_as,
             chat_template_digest=template_digest,
-            metrics=_metrics(outcome, peak),
+            metrics=metrics[:MOST_METRICS],
             resources_used=used,
             trainer_version=VERSION,
         )
@@ -56,10 +66,26 @@ def run_attempt(run: RunConfig, paths: Paths) -> Result:
         return result
 
 
-def _metrics(outcome: Outcome, peak: Metric) -> list[Metric]:
-    metrics = [*outcome.metrics, peak]
-    logger.info("result: %s", " ".join(f"{one.name}={one.value}" for one in metrics))
-    return metrics
+def _check(run: RunConfig, paths: Paths) -> None:
+    """Raises TrainerError (InvalidConfig) for what could only fail after the training."""
+    check_formats(run, paths.model)
+    found = problem(run)
+    if found is not None:
+        raise invalid_config(found.message, found.field)
+
+
+def _report(run: RunConfig, paths: Paths, outcome: Outcome, metrics: list[Metric]) -> None:
+    """Numbers and pictures for readers, events and runs for trackers."""
+    # Drawing takes a second to import, and the training should not wait for it.
+    from banktuner_trainer.evaluate import report
+
+    curve = loss_curve(paths.tracking)
+    device = _device_name(torch.cuda.is_available())
+    told = report.Report(metrics, curve, outcome.confusion, outcome.details, device, torch.get_num_threads())
+    os.environ.setdefault("MPLCONFIGDIR", str(paths.scratch))
+    report.write(told, run, paths.output / REPORT)
+    Recorder(paths.tracking).result(metrics)
+    write_reports(run)
 
 
 def _rank(run: RunConfig) -> int | None:

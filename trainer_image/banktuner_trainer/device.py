@@ -26,9 +26,10 @@ class Device:
             return torch.bfloat16
         return torch.float16 if self.fp16 else torch.float32
 
-    def synchronised_peak_bytes(self) -> int:
-        """Largest GPU memory that tensors took; 0 without a GPU."""
-        return int(torch.cuda.max_memory_allocated()) if self.cuda else 0
+
+def gpu_peak_bytes() -> int:
+    """Largest GPU memory that tensors took since the counter started; 0 without a GPU."""
+    return int(torch.cuda.max_memory_allocated()) if torch.cuda.is_available() else 0
 
 
 def choose_device(precision: Precision, gpus: int) -> Device:

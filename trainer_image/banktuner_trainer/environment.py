@@ -53,13 +53,15 @@ def limit_threads(cpus: int) -> None:
 
 
 def resources_used(seconds: float, gpus: int, gpu_peak_bytes: int = 0) -> ResourcesUsed:
-    """Use of this process since it started; `seconds` is the wall-clock time that GPUs were held.
-
-    Peak memory is that of the GPU where there is one, else the largest resident set.
-    """
+    """Use of this process since it started; `seconds` is the wall-clock time that GPUs were held."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return ResourcesUsed(
         gpu_seconds=round(seconds * gpus),
         cpu_seconds=round(usage.ru_utime + usage.ru_stime),
-        peak_memory_bytes=gpu_peak_bytes or usage.ru_maxrss * 1024,
+        peak_memory_bytes=peak_memory_bytes(gpu_peak_bytes),
     )
+
+
+def peak_memory_bytes(gpu_peak_bytes: int) -> int:
+    """That of the GPU where there is one, else the largest resident set of this process so far."""
+    return gpu_peak_bytes or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

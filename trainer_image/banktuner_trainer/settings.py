@@ -57,6 +57,11 @@ class Paths:
         return self.work / "control"
 
     @property
+    def tracking(self) -> Path:
+        """What was measured at each logging step."""
+        return self.work / "tracking"
+
+    @property
     def scratch(self) -> Path:
         """Room for the training loop; never published."""
         return self.work / "scratch"

@@ -12,7 +12,7 @@ from banktuner_trainer.data.encode import Encoded
 from banktuner_trainer.data.forms import Conversation
 from banktuner_trainer.device import Device
 from banktuner_trainer.errors import invalid_config
-from banktuner_trainer.evaluate import perplexity, safety, suites
+from banktuner_trainer.evaluate import perplexity, safety
 from banktuner_trainer.evaluate.encoder import Encoder
 from banktuner_trainer.evaluate.generate import Writer, answer_limit, writer_for
 from banktuner_trainer.evaluate.intent import Confusion
@@ -88,6 +88,9 @@ class Exam:
 
     def sit(self, model: Any, whose: str, start: int, share: int) -> Scores:
         """Ask `model` everything. `whose` is for the log; `start` and `share`: percent of the job before it, and it."""
+        # What counts words and draws curves takes a second to import, and the training should not wait for it.
+        from banktuner_trainer.evaluate import suites
+
         self._means.reporter.phase(Phase.EVALUATING, start, f"{whose}: {', '.join(self._suites)}")
         told = Progress(self._means.reporter, self._work(), start, share).advance
         asked = [*self._questions, *self._strangers, *self._attack_questions]
@@ -112,6 +115,8 @@ class Exam:
 
     def _generation(self, model: Any, writer: Writer, scores: Scores, told: Callable[[int], None]) -> None:
         """Answers to all questions: their quality and speed, and whether strangers were refused."""
+        from banktuner_trainer.evaluate import suites
+
         run = self._means.run
         limit = answer_limit([*self._questions, *self._strangers])
         memory = InferenceMemory(self._means.device.cuda)

@@ -11,7 +11,8 @@ from banktuner_api.finetunejob_status import ServedAs
 from banktuner_api.handshake import Staged
 from banktuner_api.run_config import RunConfig
 from banktuner_trainer.callbacks import diverged
-from banktuner_trainer.device import Device
+from banktuner_trainer.device import Device, gpu_peak_bytes
+from banktuner_trainer.environment import peak_memory_bytes
 from banktuner_trainer.evaluate.intent import Confusion
 from banktuner_trainer.reporting import Reporter, metric
 from banktuner_trainer.settings import Paths
@@ -41,6 +42,11 @@ class Outcome:
     metrics: list[Metric]
     confusion: Confusion | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def peak_memory_bytes(self) -> int:
+        """Up to the end of the training."""
+        return max((int(float(one.value)) for one in self.metrics if one.name == "peak_memory_bytes"), default=0)
 
 
 def parameter_counts(model: Any) -> tuple[int, int]:
@@ -72,4 +78,5 @@ def training_metrics(model: Any, train_loss: float, seconds: float) -> list[Metr
         metric("train_runtime_seconds", seconds),
         metric("trainable_parameters", trained),
         metric("trainable_ratio", trained / total),
+        metric("peak_memory_bytes", peak_memory_bytes(gpu_peak_bytes())),
     ]

@@ -1,5 +1,6 @@
 """Instruction: the model learns to answer; loss on the assistant's words only."""
 
+from banktuner_api.finetunejob_methods import Method
 from banktuner_api.finetunejob_status import ServedAs
 from banktuner_trainer.data.encode import encode_conversations
 from banktuner_trainer.data.load import Split, load_conversations
@@ -8,6 +9,15 @@ from banktuner_trainer.methods import METHODS
 from banktuner_trainer.models import context_length, ensure_chat_template, load_causal, load_tokenizer
 from banktuner_trainer.tasks.base import Context, Outcome
 from banktuner_trainer.tasks.judged import exam_of, tune
+
+SERVED_AS = {
+    Method.LORA: ServedAs.ADAPTER,
+    Method.QLORA: ServedAs.ADAPTER,
+    Method.IA3: ServedAs.MERGED,
+    Method.FULL: ServedAs.MERGED,
+    Method.PREFIX_TUNING: ServedAs.NOT_SERVABLE,
+    Method.ADAPTER: ServedAs.NOT_SERVABLE,
+}
 
 
 def run(context: Context) -> Outcome:
@@ -24,5 +34,4 @@ def run(context: Context) -> Outcome:
     method = METHODS[context.run.method]
     model = method.wrap(base, context.run, "CAUSAL_LM")
     judged = tune(context, exam, model, tokenizer, encoded)
-    served_as = ServedAs.ADAPTER if method.frozen_base else ServedAs.MERGED
-    return Outcome(model, tokenizer, served_as, judged.metrics, judged.confusion, judged.details)
+    return Outcome(model, tokenizer, SERVED_AS[context.run.method], judged.metrics, judged.confusion, judged.details)

@@ -49,5 +49,5 @@ def tune(context: Context, exam: Exam, model: Any, tokenizer: Any, rows: Split[E
     if compare and method.without is not None:
         with method.without(model):
             base = exam.sit(model, "base model", TRAINING_SHARE + half, EXAM_SHARE - half)
-    details = {"evaluation": tuned.details}
-    return Judged([*compared(tuned, base, None), *metrics], tuned.confusion, details)
+    values = compared(tuned.values, base.values if base else None, None)
+    return Judged([*values, *metrics], tuned.confusion, {"evaluation": tuned.details})
