@@ -16,9 +16,10 @@ from banktuner_api.finetunejob_methods import Quantization
 from banktuner_api.finetunejob_status import ServedAs
 from banktuner_api.run_config import RunConfig
 from banktuner_trainer import publishing
+from banktuner_trainer.attention import within_documents
 from banktuner_trainer.data.encode import encode_conversations
 from banktuner_trainer.data.load import load_conversations
-from banktuner_trainer.device import Device, choose_device
+from banktuner_trainer.device import choose_device
 from banktuner_trainer.evaluate.perplexity import measure
 from banktuner_trainer.export.folder import export
 from banktuner_trainer.methods import qlora
@@ -161,16 +162,15 @@ def test_packed_loss_is_the_loss_of_the_rows_alone(pod: Pod, base_model: Path, t
     run = run_config("Instruction", "Full", training={"packing": True, "batchSize": 8})
     pod.stage(run, train_file, None, base_model)
     paths = paths_from(pod.environment())
-    gpu = Device(cuda=True, bf16=False, fp16=False)  # where packing is done; the arithmetic is the same anywhere
-    context = Context(run, publishing.read_staged(paths.control), paths, gpu, reporter())
+    context = Context(run, publishing.read_staged(paths.control), paths, choose_device("FP32", gpus=0), reporter())
     tokenizer = load_tokenizer(base_model)
     model = AutoModelForCausalLM.from_pretrained(base_model, dtype=torch.float32)
     conversations = load_conversations(run, context.staged).train[:14]
     rows = encode_conversations(tokenizer, conversations, 128)
-    trainer = causal._trainer(context, model, tokenizer, rows)
+    trainer = causal.build(context, model, tokenizer, rows)
     [batch] = list(trainer.get_train_dataloader())
     assert batch["input_ids"].shape == (1, sum(len(row.input_ids) for row in rows))
-    with torch.inference_mode():
+    with torch.inference_mode(), within_documents(model):
         packed = float(trainer.compute_loss(model.eval(), batch))
     assert packed == pytest.approx(measure(model, rows, tokenizer.pad_token_id).loss, rel=1e-4)
 

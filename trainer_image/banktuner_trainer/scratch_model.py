@@ -46,14 +46,20 @@ def train_tokenizer(texts: Iterable[str], architecture: Architecture) -> Any:
 def new_model(architecture: Architecture, tokenizer: Any, seed: int) -> Any:
     """A model with random weights in float32; the same seed gives the same weights."""
     torch.manual_seed(seed)
-    config = _llama(architecture) if architecture.family == "Llama" else _gpt2(architecture)
-    config.vocab_size = len(tokenizer)
+    config = new_config(architecture, len(tokenizer))
     config.bos_token_id = tokenizer.bos_token_id
     config.eos_token_id = tokenizer.eos_token_id
     config.pad_token_id = tokenizer.pad_token_id
     model = AutoModelForCausalLM.from_config(config, dtype=torch.float32, trust_remote_code=False)
     logger.info("new %s model: %d parameters", architecture.family, model.num_parameters())
     return model
+
+
+def new_config(architecture: Architecture, vocabulary: int) -> Any:
+    """The model's configuration for a tokenizer of `vocabulary` tokens."""
+    config = _llama(architecture) if architecture.family == "Llama" else _gpt2(architecture)
+    config.vocab_size = vocabulary
+    return config
 
 
 def _llama(architecture: Architecture) -> Any:
