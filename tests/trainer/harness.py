@@ -106,11 +106,15 @@ class Pod:
             "PYTHONPATH": f"{ROOT / 'operator'}:{ROOT / 'trainer_image'}",
         }
 
-    def stage(self, run: RunConfig, train: Path, test: Path | None = None, model: Path | None = None) -> None:
-        """What the ConfigMap and the `stage` container bring."""
+    def configure(self, run: RunConfig) -> None:
+        """What the ConfigMap brings."""
         config = self.root / "etc" / "run.json"
         config.parent.mkdir(parents=True, exist_ok=True)
         config.write_text(json.dumps(run.to_json()), encoding="utf-8")
+
+    def stage(self, run: RunConfig, train: Path, test: Path | None = None, model: Path | None = None) -> None:
+        """What the ConfigMap and the `stage` container bring."""
+        self.configure(run)
         staged = Staged(
             model_digest=DIGEST if model else None,
             train=staged_file(train),
