@@ -79,9 +79,45 @@ def test_full_text_loss_covers_everything(tokenizer: Any) -> None:
     assert row.labels == row.input_ids
 
 
-def test_rows_without_target_in_reach_are_left_out(tokenizer: Any) -> None:
-    rows = [conversation("What is the fee? " * 20, "25"), conversation("a?", "b")]
-    assert len(encode_conversations(tokenizer, rows, 40)) == 1
+def test_rows_without_target_in_reach_are_left_out_and_told(tokenizer: Any, caplog: pytest.LogCaptureFixture) -> None:
+    rows = [
+        Conversation(4, conversation("What is the fee? " * 20, "25").messages),
+        Conversation(5, conversation("a?", "b").messages),
+        Conversation(6, conversation("a?", "The fee is 25 dollars. " * 20).messages),
+    ]
+    shares: list[float] = []
+    left = encode_conversations(tokenizer, rows, 40, told=shares.append)
+    assert [len(row.input_ids) for row in left] == [len(left[0].input_ids), 40]
+    assert "1 of 3 rows are left out, their answers begin beyond spec.training.maxLength" in caplog.text
+    assert "(rows 4)" in caplog.text
+    assert "1 of 3 rows are cut" in caplog.text
+    assert "(rows 6)" in caplog.text
+    assert shares == [1.0]
+
+
+@pytest.mark.parametrize("share", [0.5, 0.6, 0.8, 1.0])
+def test_loss_is_on_replies_only_wherever_a_chat_is_cut(tokenizer: Any, share: float) -> None:
+    chat = conversation("What is the fee?", "The fee is 25.", "And for a wire transfer?", "The fee is 30.", "?", "Yes.")
+    system = {"role": "system", "content": "You are a bank."}
+    [row] = encode_conversations(tokenizer, [Conversation(1, [system, *chat.messages])], 256)
+    length = int(share * len(row.input_ids))
+    [cut] = encode_conversations(tokenizer, [Conversation(1, [system, *chat.messages])], length)
+    assert learned(tokenizer, row) == "The fee is 25.</s>The fee is 30.</s>Yes.</s>"
+    assert (cut.input_ids, cut.labels) == (row.input_ids[:length], row.labels[:length])
+    assert all(label in (IGNORED, token) for token, label in zip(row.input_ids, row.labels, strict=True))
+
+
+def test_a_reply_that_the_template_rewrites_later_carries_no_loss(tokenizer: Any) -> None:
+    """Some templates drop the thoughts of earlier replies: what is not in the last text cannot be learned from it."""
+    own = train_tokenizer(["a fee"], Architecture(vocabulary_size=300, context_length=256))
+    own.chat_template = (
+        "{% for m in messages %}{{ '<' + m['role'] + '>' }}"
+        "{{ m['content'] if loop.last or m['role'] == 'user' else m['content'].split('|')[-1] }}{{ eos_token }}"
+        "{% endfor %}{% if add_generation_prompt %}{{ '<assistant>' }}{% endif %}"
+    )
+    [row] = encode_conversations(own, [conversation("a?", "thought|first", "b?", "thought|second")], 256)
+    assert own.decode(row.input_ids) == ("<user>a?</s><assistant>first</s><user>b?</s><assistant>thought|second</s>")
+    assert learned(own, row) == "thought|second</s>"
 
 
 def test_long_documents_continue_in_further_rows(tokenizer: Any) -> None:

@@ -1,14 +1,18 @@
 """Conversations and documents as token ids with labels; -100 marks tokens that carry no loss."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from jinja2.exceptions import TemplateError
 
 from banktuner_trainer.data.forms import Conversation, Document, Message
+from banktuner_trainer.data.quality import shown
 from banktuner_trainer.errors import invalid_data
 from banktuner_trainer.templates import ALPACA_INPUT, is_alpaca
+
+logger = logging.getLogger(__name__)
 
 IGNORED = -100
 CHUNK = 1000
@@ -28,23 +32,40 @@ class Encoded:
         return sum(label != IGNORED for label in self.labels[1:])
 
 
+Told = Callable[[float], object]
+"""Is told the share of the rows that is done, 0 to 1."""
+
+
 def encode_conversations(
-    tokenizer: Any, rows: Sequence[Conversation], max_length: int, full_text: bool = False
+    tokenizer: Any, rows: Sequence[Conversation], max_length: int, full_text: bool = False, told: Told = float
 ) -> list[Encoded]:
     """Each conversation as the model's chat template renders it, cut to `max_length` tokens.
 
     Loss on the assistant's words only, or on everything with `full_text`. Rows whose every target lies beyond
-    `max_length` are left out. Raises TrainerError (InvalidData) where the template refuses a row.
+    `max_length` are left out; the log tells of them. Raises TrainerError (InvalidData) where the template refuses a
+    row.
     """
     encoded: list[Encoded] = []
     for start in range(0, len(rows), CHUNK):
         part = [_suited(tokenizer, row) for row in rows[start : start + CHUNK]]
         encoded.extend(_encode_full(tokenizer, part) if full_text else _encode_replies(tokenizer, part))
-    cut = (Encoded(row.input_ids[:max_length], row.labels[:max_length]) for row in encoded)
+        told(len(encoded) / len(rows))
+    cut = [Encoded(row.input_ids[:max_length], row.labels[:max_length]) for row in encoded]
+    _tell_cut(rows, encoded, cut, max_length)
     return [row for row in cut if row.targets]
 
 
-def encode_documents(tokenizer: Any, rows: Sequence[Document], max_length: int) -> list[Encoded]:
+def _tell_cut(rows: Sequence[Conversation], encoded: list[Encoded], cut: list[Encoded], max_length: int) -> None:
+    pairs = list(zip(rows, encoded, cut, strict=True))
+    lost = [row.number for row, _, kept in pairs if not kept.targets]
+    short = [row.number for row, whole, kept in pairs if kept.targets and len(whole.labels) > max_length]
+    for numbers, what in ((lost, "left out, their answers begin"), (short, "cut, their answers end")):
+        if numbers:
+            message = "data: %d of %d rows are %s beyond spec.training.maxLength, %d tokens (rows %s)"
+            logger.warning(message, len(numbers), len(rows), what, max_length, shown(numbers))
+
+
+def encode_documents(tokenizer: Any, rows: Sequence[Document], max_length: int, told: Told = float) -> list[Encoded]:
     """Each text between begin- and end-of-text; longer ones continue in rows of their own. Loss on everything."""
     encoded: list[Encoded] = []
     begin = [] if tokenizer.bos_token_id is None else [tokenizer.bos_token_id]
@@ -53,6 +74,7 @@ def encode_documents(tokenizer: Any, rows: Sequence[Document], max_length: int) 
             whole = [*begin, *ids, tokenizer.eos_token_id]
             pieces = (whole[at : at + max_length] for at in range(0, len(whole), max_length))
             encoded.extend(Encoded(piece, list(piece)) for piece in pieces if len(piece) > 1)
+        told(min(1.0, (start + CHUNK) / len(rows)))
     return encoded
 
 
