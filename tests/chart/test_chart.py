@@ -66,6 +66,7 @@ def test_values_reach_the_settings() -> None:
         "requestPercent": 20,
         "images": {"trainer": "x/y:1"},
         "engineArgs": ["-v"],
+        "prices": {"currency": "EUR", "gpuHour": 2.5},
     }
     settings = settings_of(
         render(
@@ -74,12 +75,15 @@ def test_values_reach_the_settings() -> None:
             'watchNamespaces=["bank"]',
             "operator.retrySeconds=3",
             'network.objectStores=[{"cidr": "10.0.0.1/32", "ports": [9000]}]',
+            'network.trackers=[{"cidr": "10.0.0.2/32", "ports": [5000]}]',
         )
     )
     found = settings.profile("l4")
     assert found is not None and found.images.trainer == "x/y:1" and found.request_percent == 20
     assert settings.retry_seconds == 3 and settings.watch_namespaces == ["bank"]
     assert settings.network.object_stores[0].ports == [9000]
+    assert settings.network.trackers[0].cidr == "10.0.0.2/32"
+    assert found.prices.currency == "EUR" and found.prices.gpu_hour == 2.5 and found.prices.cpu_hour == 0
 
 
 @pytest.mark.parametrize(
@@ -95,6 +99,9 @@ def test_values_reach_the_settings() -> None:
         ('profiles={"l4": {"requestPercent": 0}}', "requestPercent"),
         ('network.objectStores=[{"cidr": "everywhere", "ports": [1]}]', "cidr"),
         ('network.objectStores=[{"cidr": "10.0.0.0/8"}]', "ports"),
+        ('network.trackers=[{"ports": [5000]}]', "cidr"),
+        ('profiles={"l4": {"prices": {"gpuHour": -1}}}', "gpuHour"),
+        ('profiles={"l4": {"prices": {"hour": 1}}}', "hour"),
     ],
 )
 def test_wrong_values_are_refused_by_name(value: str, words: str) -> None:

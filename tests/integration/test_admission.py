@@ -60,10 +60,22 @@ async def test_readable_secrets_may_be_named(user: Cluster) -> None:
     await user.create("BankingModel", "assistant", model_spec())
 
 
-@pytest.mark.parametrize("part", ["model", "dataset", "output"])
-async def test_other_secrets_of_a_job_may_not(user: Cluster, part: str) -> None:
-    spec = job_spec()
-    spec[part] = spec[part] | {"secretRef": {"name": "salaries"}}
+SALARIES = {"secretRef": {"name": "salaries"}}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"model": {"uri": "s3://bank/m"} | SALARIES},
+        {"dataset": {"uri": "s3://bank/d.csv"} | SALARIES},
+        {"output": {"uri": "s3://bank/o"} | SALARIES},
+        {"evaluation": {"encoder": {"uri": "s3://bank/e"} | SALARIES}},
+        {"tracking": {"mlflow": {"uri": "http://mlflow:5000"} | SALARIES}},
+        {"tracking": {"wandb": {"project": "bank"} | SALARIES}},
+    ],
+)
+async def test_other_secrets_of_a_job_may_not(user: Cluster, change: dict[str, Any]) -> None:
+    spec = job_spec(**change)
     with pytest.raises(ApiError, match='Secret "salaries"') as refusal:
         await user.create("FineTuneJob", "card", spec)
     assert refusal.value.status == 403

@@ -29,10 +29,14 @@ SETTINGS = Settings.model_validate(
                 "tolerations": [{"key": "gpu", "operator": "Exists"}],
                 "runtimeClassName": "nvidia",
                 "requestPercent": 25,
+                "prices": {"currency": "EUR", "cpuHour": 0.04, "gpuHour": 2.5},
                 "engineArgs": ["--enforce-eager"],
             }
         },
-        "network": {"objectStores": [{"cidr": "0.0.0.0/0", "except": ["169.254.0.0/16"], "ports": [443]}]},
+        "network": {
+            "objectStores": [{"cidr": "0.0.0.0/0", "except": ["169.254.0.0/16"], "ports": [443]}],
+            "trackers": [{"cidr": "10.20.0.5/32", "ports": [5000]}],
+        },
     }
 )
 
@@ -111,7 +115,7 @@ class World:
         self.children[key] = child
 
 
-def job_world(owner: Json, base: Json | None = None) -> World:
+def job_world(owner: Json, base: Json | None = None, promoted: Json | None = None) -> World:
     """A world with one FineTuneJob."""
 
     def decide(world: World) -> Plan:
@@ -121,7 +125,9 @@ def job_world(owner: Json, base: Json | None = None) -> World:
             pods=world.of_kind("Pod"),
             config_maps=world.of_kind("ConfigMap"),
             network_policies=world.of_kind("NetworkPolicy"),
+            services=world.of_kind("Service"),
             base=base,
+            promoted=promoted,
         )
         return plan_fine_tune_job(snapshot, NOW, SETTINGS)
 

@@ -11,10 +11,17 @@ from hypothesis import strategies as st
 from banktuner_api import names
 from banktuner_api.bankingmodel import Engine
 from banktuner_api.exit_codes import FINAL, RETRYABLE
-from banktuner_operator.manifests import nginx, quantity
-from tests.unit.operator_samples import DIGEST, job_children, job_owner, model_children, model_owner
+from banktuner_api.finetunejob_spec import FineTuneJobSpec
+from banktuner_operator.manifests import nginx, quantity, training_pod
+from tests.unit.operator_samples import DIGEST, SETTINGS, job_children, job_owner, model_children, model_owner
 
 Json = dict[str, Any]
+
+
+TRACKING: Json = {
+    "mlflow": {"uri": "http://mlflow.bank.svc:5000", "secretRef": {"name": "mlflow"}},
+    "wandb": {"project": "bank", "mode": "Online", "secretRef": {"name": "wandb"}},
+}
 
 
 def pod_specs() -> list[tuple[str, Json]]:
@@ -25,6 +32,8 @@ def pod_specs() -> list[tuple[str, Json]]:
         for method, task in (("LoRA", "Classification"), ("QLoRA", "Instruction"), ("Full", "Instruction")):
             children = job_children(job_owner(method=method, task=task, profile=profile, resources=resources))
             found += [(f"{method} {profile} {gpus}", entry) for entry in templates(children)]
+        together = job_owner(nodes=2, tracking=TRACKING, profile=profile, resources=resources)
+        found += [(f"together {profile} {gpus}", entry) for entry in templates(job_children(together))]
         for engine in ("VLLM", "TGI"):
             children = model_children(model_owner(engine=engine, profile=profile, resources=resources))
             found += [(f"{engine} {profile} {gpus}", entry) for entry in templates(children)]
@@ -43,7 +52,7 @@ def containers(spec: Json) -> list[Json]:
 
 
 def test_there_are_pods() -> None:
-    assert len(PODS) == 4 * (3 + 2 * 2)
+    assert len(PODS) == 4 * (3 + 1 + 2 * 2)
 
 
 @pytest.mark.parametrize("spec", [spec for _, spec in PODS], ids=[name for name, _ in PODS])
@@ -90,7 +99,7 @@ class TestEveryPod:
 
     def test_only_those_who_fetch_get_credentials(self, spec: Json) -> None:
         with_credentials = {entry["name"] for entry in containers(spec) if entry.get("envFrom")}
-        assert with_credentials <= {"stage", "publish", "stage-model", "sync"}
+        assert with_credentials <= {"stage", "publish", "track", "stage-model", "sync"}
         for container in containers(spec):
             for source in container.get("envFrom", []):
                 assert source["prefix"] == names.secret_env_prefix(source["secretRef"]["name"])
@@ -126,6 +135,33 @@ def test_publish_is_a_native_sidecar() -> None:
     assert "restartPolicy" not in steps["stage"]
 
 
+def steps(**spec: Any) -> dict[str, Json]:
+    (job,) = [child for child in job_children(job_owner(**spec)) if child["kind"] == "Job"]
+    return {entry["name"]: entry for entry in job["spec"]["template"]["spec"]["initContainers"]}
+
+
+def test_only_a_tracker_needs_a_follower() -> None:
+    assert "track" not in steps() and "track" not in steps(tracking={"tensorboard": True})
+    follower = steps(tracking=TRACKING)["track"]
+    assert follower["command"] == ["python", "-m", "banktuner_trainer.tracking"]
+    assert follower["image"] == SETTINGS.images.trainer and follower["restartPolicy"] == "Always"
+
+
+def test_stores_and_trackers_do_not_share_credentials() -> None:
+    encoder = {"uri": "s3://bank/encoder", "secretRef": {"name": "encoder"}}
+    made = steps(tracking=TRACKING, evaluation={"encoder": encoder})
+    given = {name: {one["secretRef"]["name"] for one in step["envFrom"]} for name, step in made.items()}
+    assert given == {"stage": {"s3", "encoder"}, "publish": {"s3", "encoder"}, "track": {"mlflow", "wandb"}}
+
+
+def test_every_named_secret_is_told_with_its_field() -> None:
+    spec = FineTuneJobSpec.model_validate(job_owner(tracking=TRACKING)["spec"])
+    assert training_pod.secret_fields(spec)[-2:] == [
+        ("spec.tracking.mlflow.secretRef", "mlflow"),
+        ("spec.tracking.wandb.secretRef", "wandb"),
+    ]
+
+
 def policies(children: list[Json]) -> dict[str, Json]:
     found = [child for child in children if child["kind"] == "NetworkPolicy"]
     return {child["metadata"]["labels"][names.LABEL_COMPONENT]: child["spec"] for child in found}
@@ -143,6 +179,23 @@ def test_every_policy_closes_both_ways() -> None:
     (rule,) = found["engine"]["ingress"]
     (peer,) = rule["from"]
     assert peer["podSelector"]["matchLabels"][names.LABEL_COMPONENT] == "gateway"
+
+
+def test_only_tracked_jobs_reach_the_trackers() -> None:
+    def addresses(**spec: Any) -> set[str]:
+        rules = policies(job_children(job_owner(**spec)))["training"]["egress"]
+        return {to["ipBlock"]["cidr"] for rule in rules for to in rule.get("to", []) if "ipBlock" in to}
+
+    assert addresses() == {"0.0.0.0/0"}
+    assert addresses(tracking=TRACKING) == {"0.0.0.0/0", "10.20.0.5/32"}
+
+
+def test_pods_that_train_together_reach_each_other_and_nobody_else_them() -> None:
+    spec = policies(job_children(job_owner(nodes=2)))["training"]
+    peers = {"podSelector": {"matchLabels": spec["podSelector"]["matchLabels"]}}
+    assert spec["ingress"] == [{"from": [peers]}]
+    assert {"to": [peers]} in spec["egress"]
+    assert spec["podSelector"]["matchLabels"][names.LABEL_OWNER_UID] == job_owner()["metadata"]["uid"]
 
 
 @pytest.mark.parametrize("engine", Engine)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from banktuner_api import names
 from banktuner_api.exit_codes import FINAL, RETRYABLE, ExitCode
+from banktuner_api.finetunejob_methods import Method
 from banktuner_api.finetunejob_spec import FineTuneJobSpec
 from banktuner_operator.plan import conditions, outcome, waiting
 from banktuner_operator.plan.finetune import plan_fine_tune_job, retry_delay
@@ -168,6 +169,32 @@ def test_a_full_disk_is_final() -> None:
     plan = decide(owner, job, pods=(full,))
     assert said(plan, "Failed")["reason"] == "DiskFull"
     assert "spec.resources.ephemeralStorage" in said(plan, "Failed")["message"]
+
+
+def test_a_full_disk_names_the_numbers() -> None:
+    owner = job_owner(resources={"ephemeralStorage": "3Gi"}, checkpoint={"keepLast": 4})
+    job = live_job(owner, "Failed")
+    full = pod(
+        job, reason="Evicted", message="Pod ephemeral local storage usage exceeds the total limit of containers."
+    )
+    message = said(decide(owner, job, pods=(full,)), "Failed")["message"]
+    assert "raise it (3Gi)" in message and "checkpoints (4 are kept)" in message
+
+
+def test_a_node_that_ran_short_is_not_the_jobs_fault() -> None:
+    owner = job_owner()
+    job = live_job(owner, "Failed")
+    short = "The node was low on resource: memory. Threshold quantity: 100Mi, available: 50Mi."
+    plan = decide(owner, job, pods=(pod(job, reason="Evicted", message=short),))
+    assert said(plan, "Failed")["status"] == "False" and "Job" in kinds(plan)
+
+
+def test_memory_of_a_helper_is_not_the_users() -> None:
+    owner = job_owner()
+    job = live_job(owner, "Failed")
+    killed = pod(job, initContainerStatuses=[{"name": "stage", "state": ended(137, reason="OOMKilled")}])
+    message = said(decide(owner, job, pods=(killed,)), "Failed")["message"]
+    assert "stage needed more memory" in message and "spec.resources" not in message
 
 
 def test_a_deadline_is_final() -> None:
@@ -427,8 +454,10 @@ def test_messages_fit(message: str) -> None:
 
 specs = st.fixed_dictionaries(
     {
-        "method": st.sampled_from(["LoRA", "QLoRA", "Full"]),
+        "method": st.sampled_from(list(Method)),
         "task": st.sampled_from(["Instruction", "Classification"]),
+        "nodes": st.integers(1, 3),
+        "tracking": st.sampled_from([{}, {"mlflow": {"uri": "http://mlflow:5000", "secretRef": {"name": "m"}}}]),
         "suspend": st.booleans(),
         "backoffLimit": st.integers(0, 20),
         "activeDeadlineSeconds": st.none() | st.integers(1, 100_000),

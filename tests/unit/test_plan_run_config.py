@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from banktuner_api import names
 from banktuner_api.finetunejob_spec import FineTuneJobSpec
-from banktuner_api.run_config import ObjectRef, RunConfig
+from banktuner_api.run_config import Limits, ObjectRef, Prices, RunConfig
 from banktuner_operator.manifests.metadata import Owner
 from banktuner_operator.plan.run_config import Place, run_config
 from tests.unit.operator_samples import UID, Json, job_owner
@@ -67,12 +67,23 @@ def test_warmup(training: Json, warmup: float) -> None:
     assert config(training=training).training.warmup_steps == warmup
 
 
+BLOCKS = {"lora", "quantization", "ia3", "prefix_tuning", "adapter"}
+
+
 @pytest.mark.parametrize(
-    ("method", "lora", "quantization"), [("LoRA", True, False), ("QLoRA", True, True), ("Full", False, False)]
+    ("method", "blocks"),
+    [
+        ("LoRA", {"lora"}),
+        ("QLoRA", {"lora", "quantization"}),
+        ("IA3", {"ia3"}),
+        ("PrefixTuning", {"prefix_tuning"}),
+        ("Adapter", {"adapter"}),
+        ("Full", set()),
+    ],
 )
-def test_the_blocks_of_the_method(method: str, lora: bool, quantization: bool) -> None:
-    made = config(method=method)
-    assert ((made.lora is not None), (made.quantization is not None)) == (lora, quantization)
+def test_the_blocks_of_the_method(method: str, blocks: set[str]) -> None:
+    made = config(method=method, task="Instruction")
+    assert {name for name in BLOCKS if getattr(made, name) is not None} == blocks
 
 
 @pytest.mark.parametrize(
@@ -98,12 +109,40 @@ def test_the_usual_form_of_rows(task: str, rows: str) -> None:
     assert config(**spec).dataset.format == rows
 
 
+def test_limits_and_nodes() -> None:
+    made = config(nodes=4, resources={"gpus": 2, "cpu": "1500m", "memory": "2Gi", "ephemeralStorage": "3G"})
+    assert made.nodes == 4
+    assert made.limits == Limits(gpus=2, cpus=1.5, memory_bytes=2 * 1024**3, disk_bytes=3 * 1000**3)
+
+
 @pytest.mark.parametrize(
-    ("gpus", "task", "pays"), [(0, "Instruction", False), (1, "Instruction", True), (1, "Classification", False)]
+    ("spec", "suites"),
+    [
+        ({"task": "Instruction"}, ["Perplexity", "Generation"]),
+        ({"task": "Classification"}, ["Intent"]),
+        ({"task": "Classification", "outOfScope": True}, ["Intent", "Scope"]),
+        ({"task": "Instruction", "evaluation": {"suites": []}}, []),
+    ],
 )
-def test_gradient_checkpointing(gpus: int, task: str, pays: bool) -> None:
-    made = config(task=task, resources={"gpus": gpus})
-    assert made.training.gradient_checkpointing is pays and made.limits.gpus == gpus
+def test_what_is_measured(spec: Json, suites: list[str]) -> None:
+    strangers = {"outOfScopeUri": "s3://bank/strangers.jsonl"} if spec.pop("outOfScope", False) else {}
+    made = config(dataset={"uri": "s3://bank/x.jsonl"} | strangers, **spec)
+    assert [str(suite) for suite in made.evaluation.suites] == suites
+
+
+def test_what_comes_from_outside_the_job() -> None:
+    parsed = FineTuneJobSpec.model_validate(job_owner(tracking={"wandb": {"project": "bank"}})["spec"])
+    promoted, prices = ObjectRef(uri="s3://bank/now"), Prices(currency="EUR", cpu_hour=0.04, gpu_hour=2.5)
+    made = run_config(parsed, Place(OWNER, 1, MODEL, "https://agent:8443", promoted, prices))
+    assert (made.evaluation.promoted, made.prices) == (promoted, prices)
+    assert made.tracking.wandb is not None and made.tracking.wandb.mode == "Offline"
+
+
+def test_checkpoints_are_shared_by_the_attempts() -> None:
+    made = config(output={"uri": "s3://bank/out/", "secretRef": {"name": "keys"}})
+    assert made.checkpoints is not None
+    assert made.checkpoints.uri == f"s3://bank/out/bank/card/{UID}/checkpoints"
+    assert made.checkpoints.credentials == made.output.credentials
 
 
 def test_places() -> None:
