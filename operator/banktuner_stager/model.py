@@ -1,5 +1,6 @@
 """Stages a model folder or a committed artifact: looks at it first, refuses it or downloads and verifies it."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -88,10 +89,18 @@ def _refuse_remote_code(entries: Sequence[Entry], source: Source) -> None:
 
 
 class Meter:
-    """Counts bytes and tells "model 120 of 380 MB" whenever another twentieth has come."""
+    """Counts bytes and tells "model 120 of 380 MB, 14 s left" whenever another twentieth has come."""
 
-    def __init__(self, what: str, entries: Sequence[Entry], tell: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        what: str,
+        entries: Sequence[Entry],
+        tell: Callable[[str], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._what = what
+        self._clock = clock
+        self._started = clock()
         self._total = sum(entry.size for entry in entries)
         self._step = max(self._total // 20, MEGABYTE)
         self._tell = tell
@@ -107,4 +116,8 @@ class Meter:
             self._say()
 
     def _say(self) -> None:
-        self._tell(f"{self._what} {-(-self._done // MEGABYTE)} of {-(-self._total // MEGABYTE)} MB")
+        text = f"{self._what} {-(-self._done // MEGABYTE)} of {-(-self._total // MEGABYTE)} MB"
+        if 0 < self._done < self._total:
+            left = (self._clock() - self._started) * (self._total - self._done) / self._done
+            text += f", {left:.0f} s left"
+        self._tell(text)

@@ -194,12 +194,14 @@ def test_a_proof_is_more_than_noise(again, adapted, applied: bool) -> None:
     assert is_applied({1: -1.0, 2: -2.0}, again, adapted) is applied
 
 
-def test_meter_tells_megabytes() -> None:
+def test_meter_tells_megabytes_and_the_time_left() -> None:
     told: list[str] = []
-    meter = Meter("model", entries("a", size=100_000_000), told.append)
+    seconds = iter(range(100))
+    meter = Meter("model", entries("a", size=100_000_000), told.append, lambda: next(seconds))
     for _ in range(100):
         meter(1_000_000)
     assert told[0] == "model 0 of 100 MB" and told[-1] == "model 100 of 100 MB"
+    assert told[5] == "model 25 of 100 MB, 15 s left"  # the clock moves on by a second a word
     assert len(told) == 21
 
 
