@@ -1,8 +1,8 @@
 # ruff: noqa: E402
 """Exports of one adapter agree: base with adapter, merged, GGUF read by transformers, GGUF run by llama.cpp.
 
-Files are in float16. transformers computes in float32, llama.cpp multiplies in float16: logits, whose standard deviation
-is about 1, differ by 0.003; 0.02 is allowed.
+Files are in float16. transformers computes in float32, llama.cpp multiplies in float16: logits, whose standard
+deviation is about 1, differ by 0.003; 0.02 is allowed.
 """
 
 import json
@@ -13,10 +13,11 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
+from banktuner_api.exit_codes import ExitCode
 from banktuner_api.finetunejob_methods import Method
-from banktuner_api.finetunejob_spec import ArtifactFormat
 from banktuner_trainer.errors import TrainerError
 from banktuner_trainer.export import gguf_files
 from banktuner_trainer.export.folder import check_formats, export
@@ -135,4 +136,78 @@ def test_every_form_answers_the_same(pod: Pod, family: str) -> None:
     gguf_files.write_model(base_folder, tokenizer, pod.root / "base.gguf")
     adapter = {"lora": str(output / "gguf" / "adapter.gguf"), "prompts": [ids]}
     assert distance(llama_cpp(pod.root / "base.gguf", **adapter)["answers"][0]["logits"], adapted) < TOLERANCE
-    assert distance(llama_cpp(pod.root / "base.gguf", prompts=[ids])["answers"][0]["logits"], base) < TOLERANCE
+
+
+def test_qlora_is_merged_into_the_base_in_16_bit(pod: Pod) -> None:
+    exported(pod, "TinyLlama", "QLoRA", ["Merged"], lora={"rank": 4, "alpha": 8, "dropout": 0.0})
+    merged, base = load(pod.output / "merged"), load(pod.work / "model")
+    assert "quantization_config" not in json.loads((pod.output / "merged" / "config.json").read_text())
+    weights = load_file(pod.output / "adapter_model.safetensors")
+    name = "model.layers.1.mlp.down_proj"
+    a, b = (weights[f"base_model.model.{name}.lora_{part}.weight"] for part in "AB")
+    expected = base.get_submodule(name).weight + 8 / 4 * b @ a
+    assert distance(merged.get_submodule(name).weight, expected) < 1e-3, "float16 of the plain weights"
+    assert merged.config.dtype == torch.float32
+    assert json.loads((pod.output / "merged" / "config.json").read_text())["dtype"] == "float16"
+    assert not (pod.output / "gguf").exists()
+
+
+def test_ia3_serves_the_merged_model_and_keeps_the_adapter(pod: Pod) -> None:
+    tokenizer = exported(pod, "GPT-2", "IA3", ["GGUF"])
+    names = {path.relative_to(pod.output).as_posix() for path in pod.output.rglob("*") if path.is_file()}
+    assert names == {
+        *("config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"),
+        *("adapter/adapter_config.json", "adapter/adapter_model.safetensors"),
+        *("gguf/model.gguf", "gguf/Modelfile.txt"),
+    }
+    ids = tokenizer(WORDS[0])["input_ids"]
+    adapted = logits(METHODS[Method.IA3].load(load(pod.work / "model"), pod.output / "adapter"), ids)
+    together = logits(load(pod.output), ids)
+    assert distance(together, logits(load(pod.work / "model"), ids)) > 0.1, "the adapter changes the answers"
+    assert distance(together, adapted) < TOLERANCE
+    whole = llama_cpp(pod.output / "gguf" / "model.gguf", prompts=[ids])["answers"][0]
+    assert distance(whole["logits"], together) < TOLERANCE
+
+
+def test_a_model_from_scratch_answers_the_same_in_llama_cpp(base_model: Path, tmp_path: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(base_model)
+    model = load(base_model)
+    file = tmp_path / "model.gguf"
+    gguf_files.write_model(base_model, tokenizer, file)
+    question = [{"role": "user", "content": "What is the fee for a loan?"}]
+    text = tokenizer.apply_chat_template(question, add_generation_prompt=True, tokenize=False)
+    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+    answer, _ = greedy(model, ids, 24)
+    reached = answer[: answer.index(tokenizer.eos_token_id)]
+    assert "loan" in tokenizer.decode(reached), "it has learnt the answer"
+    read = llama_cpp(file, prompts=[ids], count=24, texts=[text])
+    assert read["tokens"] == [ids]
+    assert read["answers"][0]["answer"][: len(reached) + 1] == [*reached, tokenizer.eos_token_id]
+    assert distance(read["answers"][0]["logits"], logits(model, ids)) < 5 * TOLERANCE, "float32 weights, in float16"
+
+
+def refusal(run: Any, folder: Path) -> str:
+    with pytest.raises(TrainerError) as caught:
+        check_formats(run, folder)
+    assert caught.value.code == ExitCode.INVALID_CONFIG
+    return f"{caught.value.field}: {caught.value.message}"
+
+
+def test_what_gguf_cannot_show_is_refused_before_training(tmp_path: Path) -> None:
+    wanted = run_config("Instruction", "LoRA", formats=["GGUF"])
+    base_in(tmp_path, "TinyLlama")
+    check_formats(wanted, tmp_path)
+    on_embeddings = run_config("Instruction", "LoRA", formats=["Merged"], lora={"targetModules": ["embed_tokens"]})
+    assert refusal(on_embeddings, tmp_path).startswith("spec.lora.targetModules: an adapter on embed_tokens")
+
+    config = json.loads((tmp_path / "config.json").read_text())
+    yarn = {"rope_type": "yarn", "rope_theta": 1e4, "factor": 2.0, "original_max_position_embeddings": 128}
+    for changes, reason in (
+        ({"rope_parameters": yarn}, "its rotary scaling is yarn"),
+        ({"hidden_act": "gelu"}, "its activation is gelu"),
+        ({"model_type": "qwen2"}, "its architecture is qwen2"),
+    ):
+        (tmp_path / "config.json").write_text(json.dumps(config | changes))
+        assert reason in refusal(wanted, tmp_path)
+        assert refusal(wanted, tmp_path).startswith("spec.output.formats: ")
+        check_formats(run_config("Instruction", "LoRA", formats=["Merged"]), tmp_path)

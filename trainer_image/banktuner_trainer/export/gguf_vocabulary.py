@@ -115,17 +115,32 @@ def _space_scheme(content: dict[str, Any]) -> str:
 
 
 def _scores(model: dict[str, Any], tokens: list[str]) -> list[float]:
-    """Pieces that are merged earlier score higher. Raises TrainerError where no scores give the same merges."""
+    """Pieces that are merged earlier score higher; what no merge makes scores least."""
     merges = _merges(model)
-    rank: dict[str, int] = {}
-    last = ""
-    for number, (left, right) in enumerate(merges):
-        piece = left + right
-        if piece in rank and piece != last:
-            raise not_in_gguf("its tokenizer's merges have no order that scores can tell")
-        rank.setdefault(piece, number)
-        last = piece
+    rank = _ranks([left + right for left, right in merges])
     return [-float(rank.get(token, len(merges) + number)) for number, token in enumerate(tokens)]
+
+
+def _ranks(pieces: list[str]) -> dict[str, int]:
+    """When each piece is made, from the list of what the merges make.
+
+    Runs of spaces may take turns in that list: in Llama 2's vocabulary they all have one score. Raises TrainerError
+    where other pieces do, because no scores give the same merges.
+    """
+    last = {piece: number for number, piece in enumerate(pieces)}
+    rank: dict[str, int] = {}
+    group, end, spaces = 0, -1, True
+    for number, piece in enumerate(pieces):
+        if piece in rank:
+            continue
+        only_spaces = not piece.strip(SPACE)
+        if number > end:
+            group, spaces = number, only_spaces
+        elif not (spaces and only_spaces):
+            raise not_in_gguf("its tokenizer's merges have no order that scores can tell")
+        rank[piece] = group
+        end = max(end, last[piece])
+    return rank
 
 
 def _merges(model: dict[str, Any]) -> list[tuple[str, str]]:
