@@ -48,7 +48,7 @@ def test_a_step_goes_by_its_own_pace_and_the_later_ones_by_that_of_the_run() -> 
     timeline.begin(Step.TRAIN)
     clock.now += 770
     place = timeline.advance(0.5)
-    later = 100 - sum(SHARES[step].percent for step in (Step.READ, Step.TOKENISE, Step.BASELINE, Step.TRAIN))
+    later = sum(SHARES[step].percent for step in (Step.EVALUATE, Step.COMPARE, Step.EXPORT, Step.PUBLISH))
     worked = SHARES[Step.READ].percent + SHARES[Step.TRAIN].percent / 2
     assert place.left_seconds == pytest.approx(770 + later * 770 / worked)
 
@@ -57,7 +57,7 @@ def test_before_its_first_report_a_step_is_told_by_the_pace_so_far() -> None:
     clock = FakeClock()
     timeline = Timeline(clock)
     clock.now += 4
-    place = timeline.begin(Step.TOKENISE)
+    place = timeline.begin(Step.PROMOTED)
     assert place.percent == SHARES[Step.READ].percent
     assert place.left_seconds == pytest.approx(4 / SHARES[Step.READ].percent * (100 - SHARES[Step.READ].percent))
 

@@ -10,7 +10,6 @@ import transformers
 from banktuner_api.agent import AgentClient
 from banktuner_api.common import Metric
 from banktuner_api.finetunejob_methods import Method
-from banktuner_api.finetunejob_status import Phase
 from banktuner_api.handshake import ArtifactRequest, Result
 from banktuner_api.manifest import REPORT
 from banktuner_api.metrics import problem
@@ -22,6 +21,7 @@ from banktuner_trainer.environment import resources_used
 from banktuner_trainer.errors import invalid_config
 from banktuner_trainer.evaluate.compare import MOST_METRICS, costs, ranked
 from banktuner_trainer.export.folder import check_formats, export
+from banktuner_trainer.progress import Step
 from banktuner_trainer.reporting import Clock, Reporter, Send
 from banktuner_trainer.settings import Paths
 from banktuner_trainer.tasks import TASKS
@@ -40,11 +40,13 @@ def run_attempt(run: RunConfig, paths: Paths) -> Result:
     logger.info("%s %s on %s, %d threads", run.task, run.method, _device_name(device.cuda), torch.get_num_threads())
     staged = publishing.read_staged(paths.control)
     with Reporter(_sender(run, paths), run.job.attempt) as reporter:
-        reporter.phase(Phase.RUNNING, 0, "reading model and data")
+        reporter.begin(Step.READ)
         _check(run, paths)
         outcome = TASKS[run.task](Context(run, staged, paths, device, reporter))
-        reporter.phase(Phase.PUBLISHING, 95, "writing the artifact")
+        reporter.begin(Step.EXPORT)
         template_digest = export(run, paths, outcome.model, outcome.tokenizer)
+        if outcome.files is not None:
+            outcome.files(paths.output)
         used = resources_used(clock.seconds(), run.limits.gpus, gpu_peak_bytes())
         used = used.model_copy(update={"peak_memory_bytes": max(used.peak_memory_bytes, outcome.peak_memory_bytes)})
         metrics = ranked(run, [*outcome.metrics, *costs(run, outcome.metrics)])
@@ -60,9 +62,9 @@ def run_attempt(run: RunConfig, paths: Paths) -> Result:
             resources_used=used,
             trainer_version=VERSION,
         )
-        reporter.phase(Phase.PUBLISHING, 97, "waiting for the commit")
+        reporter.begin(Step.PUBLISH, "waiting for the commit")
         result = publishing.publish(paths.control, request)
-        reporter.phase(Phase.PUBLISHING, 100, "committed")
+        reporter.advance(1)
         return result
 
 

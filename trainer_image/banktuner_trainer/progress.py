@@ -15,6 +15,7 @@ class Step(StrEnum):
     """
 
     READ = "reading model and data"
+    PROMOTED = "evaluating the promoted model"
     TOKENISE = "tokenising"
     BASELINE = "evaluating the untuned model"
     TRAIN = "training"
@@ -34,9 +35,10 @@ class Share:
 
 SHARES: dict[Step, Share] = {
     Step.READ: Share(Phase.RUNNING, 2),
+    Step.PROMOTED: Share(Phase.EVALUATING, 5),
     Step.TOKENISE: Share(Phase.RUNNING, 1),
     Step.BASELINE: Share(Phase.EVALUATING, 5),
-    Step.TRAIN: Share(Phase.RUNNING, 77),
+    Step.TRAIN: Share(Phase.RUNNING, 72),
     Step.EVALUATE: Share(Phase.EVALUATING, 5),
     Step.COMPARE: Share(Phase.EVALUATING, 5),
     Step.EXPORT: Share(Phase.PUBLISHING, 3),

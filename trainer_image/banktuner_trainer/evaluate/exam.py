@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from banktuner_api.finetunejob_evaluation import Suite
-from banktuner_api.finetunejob_status import Phase
 from banktuner_api.run_config import RunConfig
 from banktuner_trainer.data.encode import Encoded
 from banktuner_trainer.data.forms import Conversation
@@ -18,9 +17,9 @@ from banktuner_trainer.evaluate.generate import Writer, answer_limit, writer_for
 from banktuner_trainer.evaluate.intent import Confusion
 from banktuner_trainer.evaluate.labels import FIELD, check_closed, labels_of
 from banktuner_trainer.evaluate.memory import InferenceMemory
-from banktuner_trainer.evaluate.progress import Progress
 from banktuner_trainer.evaluate.questions import NO_LIMIT, Question, questions, sample
 from banktuner_trainer.evaluate.safety import Attack
+from banktuner_trainer.progress import Step
 from banktuner_trainer.reporting import Reporter
 from banktuner_trainer.settings import Paths
 
@@ -86,13 +85,13 @@ class Exam:
         """Whether there is nothing to ask."""
         return not (self._encoded or self._questions or self._strangers or self._attacks)
 
-    def sit(self, model: Any, whose: str, start: int, share: int) -> Scores:
-        """Ask `model` everything. `whose` is for the log; `start` and `share`: percent of the job before it, and it."""
+    def sit(self, model: Any, step: Step) -> Scores:
+        """Ask `model` everything. `step` says whose model it is."""
         # What counts words and draws curves takes a second to import, and the training should not wait for it.
         from banktuner_trainer.evaluate import suites
 
-        self._means.reporter.phase(Phase.EVALUATING, start, f"{whose}: {', '.join(self._suites)}")
-        told = Progress(self._means.reporter, self._work(), start, share).advance
+        self._means.reporter.begin(step, ", ".join(self._suites))
+        told = self._counter()
         asked = [*self._questions, *self._strangers, *self._attack_questions]
         writer = writer_for(model, self._tokenizer, asked, self._max_length)
         scores = Scores()
@@ -137,11 +136,19 @@ class Exam:
     def _pad(self) -> int:
         return int(self._tokenizer.pad_token_id)
 
-    def _work(self) -> int:
-        """Rows that a model is asked."""
+    def _counter(self) -> Callable[[int], None]:
+        """Tells the reporter how far the rows are that a model is asked."""
         answered = len(self._questions) + len(self._strangers) if self._answers_wanted else 0
         intents = len(self._questions) if self._intents else 0
-        return len(self._encoded) + answered + intents + len(self._attacks)
+        rows = len(self._encoded) + answered + intents + len(self._attacks)
+        done = 0
+
+        def count(more: int) -> None:
+            nonlocal done
+            done += more
+            self._means.reporter.advance(done / rows)
+
+        return count
 
     def _closed_set(self, rows: Rows) -> list[Question]:
         """A question for each different right answer, from the training rows and the test rows."""

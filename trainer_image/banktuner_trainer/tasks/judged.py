@@ -1,22 +1,24 @@
 """Trains a generative model and judges it beside the base model and the promoted one; all generative tasks do so."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from banktuner_api.common import Metric
-from banktuner_trainer.callbacks import TRAINING_SHARE
+from banktuner_api.finetunejob_methods import Method
 from banktuner_trainer.data.encode import Encoded
 from banktuner_trainer.data.load import Split
+from banktuner_trainer.errors import invalid_config
 from banktuner_trainer.evaluate.compare import compared
 from banktuner_trainer.evaluate.exam import Exam, Means, Rows, Scores
 from banktuner_trainer.evaluate.intent import Confusion
+from banktuner_trainer.export.folder import ADAPTER_CONFIG
 from banktuner_trainer.methods import METHODS
+from banktuner_trainer.models import context_length, ensure_chat_template, load_causal, load_tokenizer
+from banktuner_trainer.progress import Step
 from banktuner_trainer.tasks.base import Context, training_metrics
 from banktuner_trainer.tasks.causal import fit
-
-EXAM_SHARE = 5
-"""Percent of the job's progress that the evaluation after the training is."""
 
 
 @dataclass(frozen=True)
@@ -33,21 +35,56 @@ def exam_of(context: Context, tokenizer: Any, rows: Rows) -> Exam:
     return Exam(Means(context.run, context.paths, context.device, context.reporter), tokenizer, rows)
 
 
-def tune(context: Context, exam: Exam, model: Any, tokenizer: Any, rows: Split[Encoded]) -> Judged:
+def promoted_scores(context: Context, asked: Callable[[Any, int], Rows]) -> Scores | None:
+    """The numbers of the model that serves now, where the run compares with it.
+
+    To be called before this run's own model is loaded, so that there is one in memory at a time. `asked` gives the
+    rows in the tokens of a tokenizer, at most so many each: a promoted model is asked in its own.
+    Raises TrainerError where it does not stand on this run's base model.
+    """
+    run, folder = context.run, context.paths.promoted
+    if run.evaluation.promoted is None:
+        return None
+    tokenizer = load_tokenizer(folder)
+    ensure_chat_template(tokenizer)
+    model = _promoted(context, len(tokenizer))
+    exam = exam_of(context, tokenizer, asked(tokenizer, context_length(model, run.training.max_length)))
+    return None if exam.empty else exam.sit(model, Step.PROMOTED)
+
+
+def _promoted(context: Context, vocabulary: int) -> Any:
+    """A whole model, or an adapter on this run's base model."""
+    run, paths = context.run, context.paths
+    config = paths.promoted / ADAPTER_CONFIG
+    if not config.exists():
+        return load_causal(paths.promoted, run, context.device, vocabulary)
+    adapter = json.loads(config.read_text(encoding="utf-8"))
+    if run.model is None or adapter.get("base_model_name_or_path") != run.model.uri:
+        message = "the promoted adapter stands on another base model than this job: compare with Base"
+        raise invalid_config(message, "spec.evaluation.promoted")
+    method = METHODS[Method.LORA if "peft_type" in adapter else Method.ADAPTER]
+    if method.load is None:
+        raise ValueError("adapters can be loaded")
+    return method.load(load_causal(paths.model, run, context.device, vocabulary), paths.promoted)
+
+
+def tune(
+    context: Context, exam: Exam, model: Any, tokenizer: Any, rows: Split[Encoded], promoted: Scores | None
+) -> Judged:
     """Train `model` in place. The model as it came is the baseline, unless it is a new one. Raises TrainerError."""
     method = METHODS[context.run.method]
     compare = context.run.model is not None and context.run.evaluation.compare_with != "None" and not exam.empty
     base: Scores | None = None
     if compare and method.without is None:
-        base = exam.sit(model, "base model", 0, 0)
+        base = exam.sit(model, Step.BASELINE)
     summary = fit(context, model, tokenizer, rows)
-    metrics = training_metrics(model, summary.train_loss, summary.seconds)
+    metrics = [*training_metrics(model, summary.train_loss, summary.seconds), *rows.quality.metrics()]
+    details = {"data": {"trainRows": len(rows.train), "testRows": len(rows.test)}}
     if exam.empty:
-        return Judged(metrics)
-    half = EXAM_SHARE // 2
-    tuned = exam.sit(model, "tuned model", TRAINING_SHARE, half)
+        return Judged(metrics, details=details)
+    tuned = exam.sit(model, Step.EVALUATE)
     if compare and method.without is not None:
         with method.without(model):
-            base = exam.sit(model, "base model", TRAINING_SHARE + half, EXAM_SHARE - half)
-    values = compared(tuned.values, base.values if base else None, None)
-    return Judged([*values, *metrics], tuned.confusion, {"evaluation": tuned.details})
+            base = exam.sit(model, Step.COMPARE)
+    values = compared(tuned.values, base.values if base else None, promoted.values if promoted else None)
+    return Judged([*values, *metrics], tuned.confusion, details | {"evaluation": tuned.details})

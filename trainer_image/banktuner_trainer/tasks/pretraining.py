@@ -10,9 +10,10 @@ from banktuner_trainer.data.forms import Conversation, Document
 from banktuner_trainer.data.load import Split, load_conversations, load_documents
 from banktuner_trainer.evaluate.exam import Rows
 from banktuner_trainer.models import context_length, ensure_chat_template
+from banktuner_trainer.progress import Step
 from banktuner_trainer.scratch_model import new_model, train_tokenizer
 from banktuner_trainer.tasks.base import Context, Outcome
-from banktuner_trainer.tasks.judged import exam_of, tune
+from banktuner_trainer.tasks.judged import exam_of, promoted_scores, tune
 
 
 def run(context: Context) -> Outcome:
@@ -20,16 +21,21 @@ def run(context: Context) -> Outcome:
     run_config = context.run
     architecture = run_config.architecture or Architecture()
     texts = run_config.dataset.format is Format.TEXT
-    rows = (load_documents if texts else load_conversations)(run_config, context.staged)
+    rows: Split[Any] = (load_documents if texts else load_conversations)(run_config, context.staged)
+    promoted = promoted_scores(context, lambda tokenizer, length: _asked(tokenizer, rows, length))
     tokenizer = train_tokenizer(_texts(rows.train), architecture)
     ensure_chat_template(tokenizer)
     model = new_model(architecture, tokenizer, run_config.training.seed)
     length = context_length(model, run_config.training.max_length)
-    encoded = Split(*(_encode(tokenizer, part, length) for part in (rows.train, rows.test)))
-    asked = Rows(_conversations(rows.train), _conversations(rows.test), encoded.test, length)
-    exam = exam_of(context, tokenizer, asked)
-    judged = tune(context, exam, model, tokenizer, encoded)
+    context.reporter.begin(Step.TOKENISE)
+    train, test = (_encode(tokenizer, part, length) for part in (rows.train, rows.test))
+    exam = exam_of(context, tokenizer, _asked(tokenizer, rows, length))
+    judged = tune(context, exam, model, tokenizer, Split(train, test, quality=rows.quality), promoted)
     return Outcome(model, tokenizer, ServedAs.MERGED, judged.metrics, judged.confusion, judged.details)
+
+
+def _asked(tokenizer: Any, rows: Split[Any], length: int) -> Rows:
+    return Rows(_conversations(rows.train), _conversations(rows.test), _encode(tokenizer, rows.test, length), length)
 
 
 def _texts(rows: Sequence[Any]) -> list[str]:
