@@ -1,12 +1,15 @@
 """What the API server itself refuses: each refusal names the field."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from banktuner_operator.cluster.client import ApiError
 from tests.integration.kubelet import DIGEST, Cluster, job_spec, model_spec
 
+TEMPLATES = sorted((Path(__file__).resolve().parents[2] / "examples" / "templates").rglob("*.yaml"))
 ADAPTER = {"name": "wealth", "uri": "s3://bank/wealth", "digest": DIGEST}
 INSTRUCTION = {"task": "Instruction"}
 FROM_SCRATCH = {"task": "Pretraining", "model": {"architecture": {}}}
@@ -82,6 +85,14 @@ async def test_refused_models(cluster: Cluster, change: dict[str, Any], words: s
     with pytest.raises(ApiError) as refusal:
         await cluster.create("BankingModel", "assistant", model_spec(**change))
     assert words in refusal.value.message
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.stem)
+async def test_job_templates_are_taken(cluster: Cluster, path: Path) -> None:
+    template = yaml.safe_load(path.read_text(encoding="utf-8"))
+    await cluster.create("FineTuneJob", template["metadata"]["name"], template["spec"] | {"suspend": True})
+    [job] = await cluster.client.list("FineTuneJob", cluster.namespace)
+    assert job["spec"]["method"] == template["spec"]["method"]
 
 
 @pytest.mark.parametrize("name", ["a" * 41, "a.b", "1a"])
