@@ -12,6 +12,7 @@ from banktuner_api.finetunejob_methods import Method
 from banktuner_api.handshake import Failure, Result, termination_message
 from banktuner_trainer.environment import cpu_limit, limit_threads
 from banktuner_trainer.errors import Interrupted, classify
+from banktuner_trainer.launcher import is_launcher, launch, processes
 from banktuner_trainer.publishing import committed
 from banktuner_trainer.settings import Paths, paths_from, read_run_config
 
@@ -26,6 +27,8 @@ def main() -> int:
     paths = paths_from()
     try:
         result = _result(paths)
+        if isinstance(result, int):
+            return result
     except (Exception, Interrupted) as error:
         ending = classify(error)
         if ending.code is ExitCode.INTERNAL:
@@ -33,18 +36,24 @@ def main() -> int:
         logger.error("%s: %s", ending.reason, ending.message)
         _leave_message(paths, ending.failure())
         return ending.code
+    if result is None:
+        logger.info("another process of this attempt has committed")
+        return ExitCode.OK
     _leave_message(paths, result)
     logger.info("committed: %s", result.artifact.uri)
     return ExitCode.OK
 
 
-def _result(paths: Paths) -> Result:
+def _result(paths: Paths) -> Result | int | None:
+    """What was committed; None where another process did it; an exit code where this one only started others."""
     done = committed(paths.control)
     if done is not None:
         logger.info("this attempt is committed already")
         return done
     run = read_run_config(paths)
-    limit_threads(cpu_limit())
+    if is_launcher(run):
+        return launch(run, paths)
+    limit_threads(max(1, cpu_limit() // processes(run)))
     warnings.filterwarnings("ignore")
     if run.method is not Method.QLORA:
         # Only four-bit weights need it; peft and transformers would import it for seconds wherever it is installed.

@@ -15,8 +15,9 @@ from banktuner_api.manifest import REPORT
 from banktuner_api.metrics import problem
 from banktuner_api.names import CA_KEY
 from banktuner_api.run_config import RunConfig
-from banktuner_trainer import VERSION, publishing
-from banktuner_trainer.device import choose_device, gpu_peak_bytes
+from banktuner_trainer import VERSION, distributed, publishing
+from banktuner_trainer.device import Device, choose_device, gpu_peak_bytes
+from banktuner_trainer.distributed import World
 from banktuner_trainer.environment import resources_used
 from banktuner_trainer.errors import invalid_config
 from banktuner_trainer.evaluate.compare import MOST_METRICS, costs, ranked
@@ -32,17 +33,33 @@ from banktuner_trainer.tracking.reports import write_reports
 logger = logging.getLogger(__name__)
 
 
-def run_attempt(run: RunConfig, paths: Paths) -> Result:
-    """Train and have the artifact committed. Raises TrainerError, or what the libraries raise."""
+def run_attempt(run: RunConfig, paths: Paths) -> Result | None:
+    """Train and have the artifact committed; None in a process that helped another one to do so.
+
+    Raises TrainerError, or what the libraries raise.
+    """
     _quiet_libraries()
-    clock = Clock()
     device = choose_device(run.training.precision, run.limits.gpus)
     logger.info("%s %s on %s, %d threads", run.task, run.method, _device_name(device.cuda), torch.get_num_threads())
+    world = distributed.join(run, device.cuda)
+    try:
+        result = _run(run, paths, device, world)
+    except distributed.HelpedError:
+        world.wait_for_first()
+        return None
+    except Exception as error:
+        raise distributed.told(error, world) from error
+    world.part()
+    return result
+
+
+def _run(run: RunConfig, paths: Paths, device: Device, world: World) -> Result:
+    clock = Clock()
     staged = publishing.read_staged(paths.control)
-    with Reporter(_sender(run, paths), run.job.attempt) as reporter:
+    with Reporter(_sender(run, paths, world), run.job.attempt) as reporter:
         reporter.begin(Step.READ)
         _check(run, paths)
-        outcome = TASKS[run.task](Context(run, staged, paths, device, reporter))
+        outcome = TASKS[run.task](Context(run, staged, paths, device, reporter, world))
         reporter.begin(Step.EXPORT)
         template_digest = export(run, paths, outcome.model, outcome.tokenizer)
         if outcome.files is not None:
@@ -94,7 +111,9 @@ def _rank(run: RunConfig) -> int | None:
     return run.lora.rank if run.lora and run.method in (Method.LORA, Method.QLORA) else None
 
 
-def _sender(run: RunConfig, paths: Paths) -> Send:
+def _sender(run: RunConfig, paths: Paths, world: World) -> Send:
+    if not world.first:
+        return lambda _: None
     client = AgentClient(run.agent_url, paths.token, paths.config / CA_KEY)
     return lambda report: client.report(run.job.namespace, run.job.name, report)
 

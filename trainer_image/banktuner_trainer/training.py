@@ -9,6 +9,7 @@ from transformers import PrinterCallback
 from banktuner_trainer.callbacks import LossWatchdog, Progress
 from banktuner_trainer.checkpoint.keeping import AllTrainedError, Checkpoints
 from banktuner_trainer.checkpoint.state import BEST
+from banktuner_trainer.distributed import Sharded
 from banktuner_trainer.early_stopping import EarlyStopping
 from banktuner_trainer.errors import invalid_config
 from banktuner_trainer.interruption import Interruption
@@ -40,18 +41,22 @@ def train(context: Context, trainer: Any, tokens_per_epoch: int, held_out_loss: 
     told to stop.
     """
     trainer.remove_callback(PrinterCallback)
-    with Interruption() as interruption:
+    shared = Sharded(context.world, trainer) if context.world.size > 1 else None
+    with shared.interruption if shared else Interruption() as interruption:
         stopping = _early_stopping(context, trainer, held_out_loss)
         checkpoints = Checkpoints(context, trainer, interruption, stopping)
         beside = [Progress(context.reporter, tokens_per_epoch), LossWatchdog(), Tracking(context.paths.work)]
         # What is decided at a step comes before what saves it.
-        for callback in (*beside, *([stopping] if stopping else []), checkpoints):
+        saving = shared.around(checkpoints) if shared else (checkpoints,)
+        for callback in (*beside, *([stopping] if stopping else []), *saving):
             trainer.add_callback(callback)
         try:
             trainer.train(resume_from_checkpoint=checkpoints.resume_from)
             checkpoints.finish()
         except AllTrainedError:
             pass
+        if shared is not None:
+            shared.hand_over()
     return _summary(trainer, checkpoints)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy
 import torch
 from safetensors.torch import load_file, save_file
+from torch.distributed.tensor import DTensor, distribute_tensor
 
 WEIGHTS = "trained.safetensors"
 BEST = "best.safetensors"
@@ -69,8 +70,8 @@ def trained(model: Any) -> dict[str, Any]:
 
 
 def save_weights(model: Any, path: Path) -> None:
-    """The trained weights as safetensors. Raises OSError."""
-    save_file({name: weight.detach().contiguous() for name, weight in trained(model).items()}, path)
+    """The trained weights as safetensors; all processes that share them must ask. Raises OSError."""
+    save_file({name: whole(weight).detach().contiguous() for name, weight in trained(model).items()}, path)
 
 
 def load_weights(model: Any, path: Path) -> None:
@@ -80,7 +81,18 @@ def load_weights(model: Any, path: Path) -> None:
         raise ValueError("the checkpoint has other weights than the model")
     with torch.no_grad():
         for name, weight in weights.items():
-            weight.copy_(saved[name])
+            weight.copy_(_like(weight, saved[name]))
+
+
+def whole(weight: Any) -> Any:
+    """A weight that is shared out among processes, put together in each; any other as it is."""
+    return weight.full_tensor() if isinstance(weight, DTensor) else weight
+
+
+def _like(weight: Any, saved: Any) -> Any:
+    if not isinstance(weight, DTensor):
+        return saved
+    return distribute_tensor(saved.to(weight.device), weight.device_mesh, weight.placements, src_data_rank=None)
 
 
 def draws() -> Draws:

@@ -1,7 +1,8 @@
 """What a task is given, what it leaves, and the numbers that all tasks tell of their training."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from banktuner_api.handshake import Staged
 from banktuner_api.run_config import RunConfig
 from banktuner_trainer.callbacks import diverged
 from banktuner_trainer.device import Device, gpu_peak_bytes
+from banktuner_trainer.distributed import World
 from banktuner_trainer.environment import peak_memory_bytes
 from banktuner_trainer.evaluate.intent import Confusion
 from banktuner_trainer.reporting import Reporter, metric
@@ -27,6 +29,7 @@ class Context:
     paths: Paths
     device: Device
     reporter: Reporter
+    world: World = field(default_factory=World)
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ class Outcome:
     """A trained model (a PeftModel for adapters) with its tokenizer, and what was measured.
 
     `confusion` becomes a picture; `details` is what result.json tells beside the metrics, under these keys.
+    `files` writes what else the artifact's folder has to hold.
     """
 
     model: Any
@@ -42,6 +46,7 @@ class Outcome:
     metrics: list[Metric]
     confusion: Confusion | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
+    files: Callable[[Path], None] | None = None
 
     @property
     def peak_memory_bytes(self) -> int:
