@@ -89,11 +89,15 @@ class Operator:
         return self.log_file.read_text()
 
     async def leads(self) -> bool:
+        return "banktuner_leading 1" in self.metrics()
+
+    def metrics(self) -> str:
+        """What Prometheus reads; nothing while the process is away."""
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.probes}/metrics", timeout=2) as answer:
-                return "banktuner_leading 1" in answer.read().decode()
+                return answer.read().decode()
         except OSError:
-            return False
+            return ""
 
 
 @pytest.fixture
@@ -128,6 +132,12 @@ async def test_a_life_over_a_kill_with_least_rights(cluster: Cluster, operators:
     await cluster.end_pod(pod, 0, json.dumps(result()))
     operator.start()
     await phase(cluster, "Succeeded")
+
+    async def measured() -> bool:
+        line = 'banktuner_finetunejob_metric{namespace="%s",name="card",metric="intent_accuracy"} 0.91'
+        return line % cluster.namespace in operator.metrics()
+
+    await eventually(measured, "Prometheus can read what the job was measured at", 30)
 
     async def told() -> bool:
         adapters = (await cluster.get("BankingModel", "assistant")).get("status", {}).get("adapters", [])

@@ -16,7 +16,10 @@ class Woken:
     def __init__(self) -> None:
         self.keys: list[Key] = []
         self.gone: list[Key] = []
-        self.wakeups = Wakeups(self.keys.append, self.gone.append)
+        self.jobs: list[tuple[str | None, str]] = []
+        self.wakeups = Wakeups(
+            self.keys.append, self.gone.append, lambda kind, body: self.jobs.append((kind, body["metadata"]["name"]))
+        )
 
     def event(self, kind: str, body: Json, event_type: str = "MODIFIED") -> list[Key]:
         self.keys.clear()

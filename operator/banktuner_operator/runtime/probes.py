@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
 
 @dataclass
 class Health:
@@ -13,6 +15,7 @@ class Health:
     ready: Callable[[], bool]
     leading: Callable[[], bool]
     failing_keys: Callable[[], int]
+    job_metrics: Callable[[], list[str]]
     reconciliations: int = 0
 
 
@@ -26,7 +29,7 @@ async def serve(health: Health, port: int) -> web.AppRunner:
         return web.Response(text="ok") if health.ready() else web.Response(status=503, text="starting")
 
     async def metrics(_: web.Request) -> web.Response:
-        return web.Response(text=_metrics(health))
+        return web.Response(body=_metrics(health).encode(), headers={"Content-Type": CONTENT_TYPE})
 
     app = web.Application()
     app.add_routes([web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", metrics)])
@@ -45,4 +48,5 @@ def _metrics(health: Health) -> str:
         "# TYPE banktuner_reconciliations_total counter",
         f"banktuner_reconciliations_total {health.reconciliations}",
     ]
-    return "\n".join(lines) + "\n"
+    # Every replica watches; told by all of them, each number would be there several times.
+    return "\n".join(lines + (health.job_metrics() if health.leading() else [])) + "\n"

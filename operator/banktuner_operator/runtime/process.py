@@ -13,6 +13,7 @@ from banktuner_operator.cluster.queue import WorkQueue
 from banktuner_operator.cluster.reconcile import Key, Reconciler
 from banktuner_operator.runtime import probes, watches
 from banktuner_operator.runtime.environment import Environment
+from banktuner_operator.runtime.job_metrics import JobMetrics
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +38,12 @@ class Process:
         self._stop = asyncio.Event()
         self._leading = False
         self._agent_up = False
+        self._job_metrics = JobMetrics()
         self._health = probes.Health(
-            ready=lambda: self._agent_up, leading=lambda: self._leading, failing_keys=lambda: self._queue.failing
+            ready=lambda: self._agent_up,
+            leading=lambda: self._leading,
+            failing_keys=lambda: self._queue.failing,
+            job_metrics=self._job_metrics.lines,
         )
 
     async def run(self) -> bool:
@@ -47,7 +52,7 @@ class Process:
         probe = await probes.serve(self._health, environment.probe_port)
         agent = await server.start(self._client, environment, self._hub, now)
         self._agent_up = True
-        wakeups = watches.Wakeups(self._wake, self._queue.forget)
+        wakeups = watches.Wakeups(self._wake, self._queue.forget, self._job_metrics.seen)
         watching = asyncio.create_task(watches.watch(wakeups, environment.settings.watch_namespaces, self._stop))
         leading = asyncio.create_task(self._lead())
         try:

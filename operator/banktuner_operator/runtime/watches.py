@@ -31,12 +31,18 @@ ERROR_BACKOFFS = (0.5, 1, 2, 3, 5, 5, 5, 5)
 
 
 class Wakeups:
-    """Turns events into keys. `wake` gets a key; `gone` gets the key of a deleted object."""
+    """Turns events into keys. `wake` gets a key; `gone` gets the key of a deleted object; `job` each FineTuneJob."""
 
-    def __init__(self, wake: Callable[[Key], None], gone: Callable[[Key], None]) -> None:
-        """Both must return at once."""
+    def __init__(
+        self,
+        wake: Callable[[Key], None],
+        gone: Callable[[Key], None],
+        job: Callable[[str | None, Json], None],
+    ) -> None:
+        """All must return at once. `job` gets the event's type and the object."""
         self._wake = wake
         self._gone = gone
+        self._job = job
         self._dependents: dict[Key, set[Key]] = defaultdict(set)
         self._references: dict[Key, set[Key]] = {}
 
@@ -45,6 +51,8 @@ class Wakeups:
         key = Key(kind, body["metadata"]["namespace"], body["metadata"]["name"])
         deleted = event_type == "DELETED"
         self._index(key, set() if deleted else _references(key, body))
+        if kind == "FineTuneJob":
+            self._job(event_type, body)
         if deleted:
             self._gone(key)
         else:
