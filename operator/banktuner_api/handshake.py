@@ -19,6 +19,8 @@ STAGED = "staged.json"
 ARTIFACT = "artifact.json"
 CHECKPOINT = "checkpoint.json"
 CHECKPOINT_STORED = "checkpoint_stored.json"
+CHECKPOINT_FAILURE = "checkpoint_failure.json"
+"""A `Failure`: why `publish` could not store the newest checkpoint so far. It is gone when it could."""
 COMMITTED = "committed.json"
 PUBLISH_FAILURE = "publish_failure.json"
 

@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from banktuner_api import handshake, names
-from banktuner_api.agent import AgentClient
+from banktuner_api.agent import AgentClient, Report
 from banktuner_api.bankingmodel import Engine
-from banktuner_api.finetunejob_status import Phase
+from banktuner_api.finetunejob_status import CheckpointStatus, Phase
+from banktuner_api.handshake import CheckpointStored
 from banktuner_api.run_config import RunConfig
 from banktuner_api.serving import DesiredState, Observed
 from banktuner_stager.engine import AdapterEngine, VllmEngine
 from banktuner_stager.errors import invalid_config
+from banktuner_stager.keeping import CheckpointKeeper, pending
 from banktuner_stager.paths import Paths
 from banktuner_stager.publish import Publisher
 from banktuner_stager.reporting import NewestWord, Progress
@@ -33,12 +35,14 @@ class Command:
     """`work` raises StagerError or anything unexpected.
 
     `sidecar`: being told to stop is its good end. `stays`: it waits for that also after its work is done, because the
-    kubelet would start it again. `failure_file`: control file that a failure is written to.
+    kubelet would start it again. `unfinished`: while this holds it works on after it is told to stop, within the grace
+    period. `failure_file`: control file that a failure is written to.
     """
 
     work: Callable[[Paths], None]
     sidecar: bool = False
     stays: bool = False
+    unfinished: Callable[[Paths], bool] | None = None
     failure_file: str | None = None
 
 
@@ -52,11 +56,25 @@ def _stage(paths: Paths) -> None:
 
 
 def _publish(paths: Paths) -> None:
-    if any((paths.control / name).exists() for name in (handshake.COMMITTED, handshake.PUBLISH_FAILURE)):
-        return  # this attempt is settled: the kubelet started the sidecar again
     config = _run_config(paths)
+    keeper = CheckpointKeeper(config, paths, os.environ, _checkpoint_words(config, paths).tell)
+    if (paths.control / handshake.COMMITTED).exists():
+        return keeper.forget()  # stage found it committed, or the kubelet started the sidecar again
+    if (paths.control / handshake.PUBLISH_FAILURE).exists():
+        return None
     progress = Progress(_agent(config.agent_url, paths), config.job, Phase.PUBLISHING)
-    Publisher(config, paths, os.environ, progress.tell).run()
+    Publisher(config, paths, os.environ, progress.tell, keeper).run()
+    return None
+
+
+def _checkpoint_words(config: RunConfig, paths: Paths) -> NewestWord[CheckpointStored]:
+    """Tells the agent API which checkpoint is in object storage, and nothing of what the pod does: the trainer does."""
+    client, job = _agent(config.agent_url, paths), config.job
+
+    def deliver(word: CheckpointStored) -> None:
+        client.report(job.namespace, job.name, Report(checkpoint=CheckpointStatus(**word.model_dump())))
+
+    return NewestWord(deliver)
 
 
 def _stage_model(paths: Paths) -> None:
@@ -100,7 +118,7 @@ def _agent(url: str, paths: Paths) -> AgentClient:
 
 COMMANDS = {
     "stage": Command(_stage),
-    "publish": Command(_publish, sidecar=True, stays=True, failure_file=handshake.PUBLISH_FAILURE),
+    "publish": Command(_publish, sidecar=True, stays=True, unfinished=pending, failure_file=handshake.PUBLISH_FAILURE),
     "stage-model": Command(_stage_model),
     "sync": Command(_sync, sidecar=True),
 }

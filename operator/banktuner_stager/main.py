@@ -7,12 +7,13 @@ import os
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from banktuner_api import handshake
+from banktuner_api import handshake, names
 from banktuner_api.exit_codes import ExitCode
 from banktuner_api.handshake import Failure
 from banktuner_stager.commands import COMMANDS, Command
@@ -20,6 +21,7 @@ from banktuner_stager.errors import StagerError, disk_full
 from banktuner_stager.paths import Paths
 
 LOG = logging.getLogger("banktuner.stager")
+KILL_MARGIN_SECONDS = 5.0
 SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT})
 
 
@@ -29,13 +31,13 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     options = _parser().parse_args(arguments)
     paths = Paths(options.config_dir, options.work_dir, options.token_file, options.termination_log, options.engine_url)
     command = COMMANDS[options.command]
-    run(lambda: guarded(command, paths), command)
+    run(lambda: guarded(command, paths), command, paths)
 
 
-def run(work: Callable[[], int], command: Command) -> NoReturn:
+def run(work: Callable[[], int], command: Command, paths: Paths) -> NoReturn:
     """Run `work` in a thread and wait for signals here, so that neither storage nor network delays the end.
 
-    A sidecar told to stop has done its part; anything else exits INTERRUPTED.
+    A sidecar told to stop has done its part, but for what is `unfinished`; anything else exits INTERRUPTED.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     codes: list[int] = []
@@ -44,11 +46,21 @@ def run(work: Callable[[], int], command: Command) -> NoReturn:
     while command.stays or thread.is_alive():
         if signal.sigtimedwait(SIGNALS, 0.2) is not None:
             LOG.info("told to stop")
+            _finish(command, paths, thread)
             codes = codes or [int(ExitCode.OK if command.sidecar else ExitCode.INTERRUPTED)]
             break
     logging.shutdown()
     # Not sys.exit: a transfer may be under way in a thread of the storage library, and it is not waited for.
     os._exit((codes or [int(ExitCode.INTERNAL)])[0])
+
+
+def _finish(command: Command, paths: Paths, thread: threading.Thread) -> None:
+    """Let the work go on while something is unfinished, at most until the kubelet is about to kill."""
+    deadline = time.monotonic() + names.GRACE_SECONDS - KILL_MARGIN_SECONDS
+    while command.unfinished is not None and thread.is_alive() and time.monotonic() < deadline:
+        if not command.unfinished(paths):
+            return
+        time.sleep(0.2)
 
 
 def guarded(command: Command, paths: Paths) -> int:

@@ -1,4 +1,4 @@
-"""`publish`: the sidecar that commits what the trainer left, exactly once for an attempt.
+"""`publish`: the sidecar that stores checkpoints and commits what the trainer left, exactly once for an attempt.
 
 manifest.json is created by a conditional put before the files are uploaded: of two publishers of one attempt the
 first one decides the content, and the other can only upload the same bytes. COMMITTED, last and conditional too,
@@ -24,6 +24,7 @@ from banktuner_stager.artifact import artifact_files, build_manifest, read_chunk
 from banktuner_stager.commit import claim_manifest, create_marker, find_committed, result_of
 from banktuner_stager.download import Source, parse_manifest
 from banktuner_stager.errors import StagerError
+from banktuner_stager.keeping import CheckpointKeeper
 from banktuner_stager.model import Meter
 from banktuner_stager.paths import Paths
 from banktuner_stager.stage import open_output
@@ -44,21 +45,26 @@ _Value = TypeVar("_Value")
 
 @dataclass(frozen=True)
 class Publisher:
-    """One attempt's publication. `tell` takes (reason, message)."""
+    """One attempt's publication. `tell` takes (reason, message); `keeper` stores checkpoints until then."""
 
     config: RunConfig
     paths: Paths
     environment: Mapping[str, str]
     tell: Callable[[str, str], None]
+    keeper: CheckpointKeeper
     rival_seconds: float = RIVAL_SECONDS
 
     def run(self) -> Result:
-        """Wait for artifact.json, publish, write committed.json; the committed result. Raises StagerError, OSError."""
+        """Store checkpoints until artifact.json is there, publish, write committed.json; the committed result.
+
+        Raises StagerError, OSError.
+        """
         request = self._wait_for_request()
         output = open_output(self.config, self.environment)
         result = self._patiently(output, lambda: find_committed(output))
         if result is None:
             result = self._publish(request, output)
+        self.keeper.forget()
         handshake.write_control(self.paths.control, handshake.COMMITTED, result)
         self.tell("", f"committed {result.artifact.digest} at {result.artifact.uri}")
         return result
@@ -66,6 +72,7 @@ class Publisher:
     def _wait_for_request(self) -> ArtifactRequest:
         place = self.paths.control / handshake.ARTIFACT
         while not place.exists():
+            self.keeper.step(cancelled=place.exists)
             time.sleep(POLL_SECONDS)
         return ArtifactRequest.model_validate_json(place.read_bytes())
 

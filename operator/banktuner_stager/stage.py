@@ -7,10 +7,12 @@ from functools import partial
 from pathlib import Path
 
 from banktuner_api import handshake
+from banktuner_api.checkpoint import run_fingerprint
 from banktuner_api.common import Digest
-from banktuner_api.handshake import Staged, StagedFile
+from banktuner_api.handshake import CheckpointStored, Staged, StagedFile
 from banktuner_api.run_config import EvaluationConfig, ObjectRef, RunConfig
 from banktuner_stager import folder
+from banktuner_stager.checkpoints import fetch_newest
 from banktuner_stager.commit import find_committed
 from banktuner_stager.download import Source, fetch_file
 from banktuner_stager.errors import invalid_data
@@ -26,6 +28,12 @@ OUTPUT_FIELD = "spec.output.uri"
 OUTPUT_SECRET_FIELD = "spec.output.secretRef"
 
 
+_OF_EARLIER_PODS = (
+    *(handshake.STAGED, handshake.ARTIFACT, handshake.COMMITTED, handshake.PUBLISH_FAILURE),
+    *(handshake.CHECKPOINT, handshake.CHECKPOINT_STORED, handshake.CHECKPOINT_FAILURE),
+)
+
+
 def open_source(ref: ObjectRef, field: str, secret_field: str, environment: Mapping[str, str]) -> Source:
     """What `ref` names, under the spec field that it came from. Raises StagerError (INVALID_CONFIG)."""
     store, location = open_store(ref, field, secret_field, environment)
@@ -37,10 +45,17 @@ def open_output(config: RunConfig, environment: Mapping[str, str]) -> Source:
     return open_source(config.output, OUTPUT_FIELD, OUTPUT_SECRET_FIELD, environment)
 
 
+def open_checkpoints(config: RunConfig, environment: Mapping[str, str]) -> Source:
+    """The folder of the job's checkpoints, which must be configured. Raises StagerError (INVALID_CONFIG)."""
+    if config.checkpoints is None:
+        raise ValueError("the run's configuration names no place for checkpoints")
+    return open_source(config.checkpoints, OUTPUT_FIELD, OUTPUT_SECRET_FIELD, environment)
+
+
 def stage(config: RunConfig, paths: Paths, environment: Mapping[str, str], progress: Progress) -> None:
     """Do the init container's work; control files say what came. Raises StagerError."""
     patience = Patience(tell=progress.tell)
-    for name in (handshake.STAGED, handshake.ARTIFACT, handshake.COMMITTED, handshake.PUBLISH_FAILURE):
+    for name in _OF_EARLIER_PODS:
         (paths.control / name).unlink(missing_ok=True)
     output = open_output(config, environment)
     committed = patience.run(lambda: find_committed(output), output.location.uri, output.field)
@@ -49,6 +64,7 @@ def stage(config: RunConfig, paths: Paths, environment: Mapping[str, str], progr
         handshake.write_control(paths.control, handshake.COMMITTED, committed)
         return
     staged = _stage_inputs(config, paths, environment, patience)
+    staged = staged.model_copy(update={"checkpoint": _stage_checkpoint(config, staged, paths, environment, patience)})
     handshake.write_control(paths.control, handshake.STAGED, staged)
     progress.tell("", "model and data are staged")
 
@@ -70,6 +86,21 @@ def _stage_inputs(config: RunConfig, paths: Paths, environment: Mapping[str, str
         test=files.get("test"),
         out_of_scope=files.get("out_of_scope"),
     )
+
+
+def _stage_checkpoint(
+    config: RunConfig, staged: Staged, paths: Paths, environment: Mapping[str, str], patience: Patience
+) -> CheckpointStored | None:
+    """What an earlier attempt of the same run left."""
+    if config.checkpoints is None:
+        return None
+    source, run = open_checkpoints(config, environment), run_fingerprint(config, staged)
+    found = patience.run(
+        lambda: fetch_newest(source, run, paths.resume, partial(patience.tell, "")), source.location.uri, source.field
+    )
+    if found is not None:
+        LOG.info("the attempt goes on from step %d", found.manifest.step)
+    return found.told() if found else None
 
 
 def _stage_compared(

@@ -1,10 +1,11 @@
 """Object storage: the only module that imports obstore. Every failure leaves it as a StoreError of one kind."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
@@ -120,6 +121,11 @@ class Store:
             return self.put(key, b"".join(chunks))
         part = max(CHUNK_BYTES, -(-size // MAX_PARTS))
         _guard(lambda: self._bucket.put(key, chunks, use_multipart=True, chunk_size=part, max_concurrency=4))
+
+    def delete(self, keys: Sequence[str]) -> None:
+        """Delete objects; those that are not there do not matter."""
+        for key in keys:
+            _guard(partial(self._bucket.delete, key))
 
     def create(self, key: str, content: bytes) -> bool:
         """Write a small object only where there is none (If-None-Match: *); False when there is one."""

@@ -25,6 +25,7 @@ from banktuner_api.manifest import (
 from banktuner_api.run_config import DatasetInput, JobIdentity, ObjectRef, RunConfig, TrainingConfig
 from banktuner_stager.artifact import build_manifest
 from banktuner_stager.errors import StagerError
+from banktuner_stager.keeping import CheckpointKeeper
 from banktuner_stager.paths import Paths
 from banktuner_stager.publish import Publisher
 from tests.contract.agent_server import AgentServer
@@ -361,7 +362,9 @@ def test_a_claim_that_nobody_finishes_is_left_to_the_next_attempt(job, s3: S3Ser
     s3.upload(OUTPUT, {"manifest.json": manifest_bytes(claim)})
     told: list[str] = []
     paths = Paths(config=pod.config, work=pod.work)
-    late = Publisher(run_config(), paths, pod.environment, lambda reason, _: told.append(reason), rival_seconds=1)
+    config = run_config()
+    keeper = CheckpointKeeper(config, paths, pod.environment, lambda _: None)
+    late = Publisher(config, paths, pod.environment, lambda reason, _: told.append(reason), keeper, rival_seconds=1)
     with pytest.raises(StagerError) as caught:
         late.run()
     assert caught.value.exit_code is ExitCode.INTERRUPTED and caught.value.reason == "PublicationConflict"

@@ -78,6 +78,32 @@ async def test_progress_reaches_status(cluster: Cluster, agent: Agent) -> None:
     assert (again["trainerStatus"], again["activity"]) == (status["trainerStatus"], status["activity"])
 
 
+async def test_a_checkpoint_is_told_beside_what_the_trainer_tells(cluster: Cluster, agent: Agent) -> None:
+    pod = await training_pod(cluster)
+    client = agent.client(await token(cluster, pod))
+    checkpoint = {"step": 40, "uri": "s3://bank/out/checkpoints/step-40", "savedTime": "2026-01-31T12:00:00Z"}
+    for body in (REPORT, {"checkpoint": checkpoint}, REPORT | {"trainerStatus": {"progressPercentage": 42}}):
+        await asyncio.to_thread(client.report, cluster.namespace, "card", Report.model_validate(body))
+
+    async def written() -> bool:
+        status = (await cluster.get("FineTuneJob", "card"))["status"]
+        return status.get("trainerStatus", {}).get("progressPercentage") == 42
+
+    await eventually(written, "the newest progress", 4)
+    status = (await cluster.get("FineTuneJob", "card"))["status"]
+    assert status["checkpoint"] == checkpoint and status["activity"]["reason"] == "StoreDown"
+    newer = checkpoint | {"step": 80}
+    await asyncio.to_thread(client.report, cluster.namespace, "card", Report.model_validate({"checkpoint": newer}))
+
+    async def replaced() -> bool:
+        return (await cluster.get("FineTuneJob", "card"))["status"]["checkpoint"] == newer
+
+    await eventually(replaced, "the newer checkpoint", 4)
+    await cluster.reconcile("FineTuneJob", "card")
+    again = (await cluster.get("FineTuneJob", "card"))["status"]
+    assert again["checkpoint"] == newer and again["activity"]["reason"] == "StoreDown"
+
+
 async def test_kubeflow_trainers_body_alone_is_taken_and_keeps_the_rest(cluster: Cluster, agent: Agent) -> None:
     pod = await training_pod(cluster)
     client = agent.client(await token(cluster, pod))

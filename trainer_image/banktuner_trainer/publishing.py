@@ -9,6 +9,7 @@ from banktuner_api.exit_codes import ExitCode
 from banktuner_api.handshake import (
     ARTIFACT,
     CHECKPOINT,
+    CHECKPOINT_FAILURE,
     CHECKPOINT_STORED,
     COMMITTED,
     PUBLISH_FAILURE,
@@ -64,6 +65,14 @@ def wait_until_stored(control: Path, step: int, seconds: float) -> bool:
         if time.monotonic() >= deadline:
             return False
         time.sleep(POLL_SECONDS)
+
+
+def checkpoint_failure(control: Path) -> Failure | None:
+    """Why the newest checkpoint could not be stored so far, None where nothing is wrong."""
+    try:
+        return Failure.model_validate_json((control / CHECKPOINT_FAILURE).read_bytes())
+    except FileNotFoundError:
+        return None
 
 
 def publish(control: Path, request: ArtifactRequest) -> Result:

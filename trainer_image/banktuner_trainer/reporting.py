@@ -38,6 +38,7 @@ class Reporter:
         self._changed = threading.Condition()
         self._closing = threading.Event()
         self._reachable = True
+        self._trouble = ("", "")
         self._thread = threading.Thread(target=self._run, name="reports", daemon=True)
 
     def __enter__(self) -> "Reporter":
@@ -70,6 +71,10 @@ class Reporter:
         logger.info("%s%s", phase.value, f": {message}" if message else "")
         self.update(phase, progress, message=message)
 
+    def trouble(self, reason: str, message: str) -> None:
+        """Every report tells of this from now on, until it is "": something is wrong that stops nothing."""
+        self._trouble = (reason, message[:1024])
+
     def update(
         self,
         phase: Phase,
@@ -86,7 +91,10 @@ class Reporter:
             last_updated_time=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         )
         with self._changed:
-            self._newest = Report(trainer_status=status, attempt=self._attempt, phase=phase, message=message)
+            reason, trouble = self._trouble
+            self._newest = Report(
+                trainer_status=status, attempt=self._attempt, phase=phase, reason=reason, message=trouble or message
+            )
             self._changed.notify()
 
     def _run(self) -> None:

@@ -68,7 +68,7 @@ class AgentApi:
         return app
 
     async def report(self, request: web.Request) -> web.Response:
-        """Progress of a training pod into status.trainerStatus and status.activity."""
+        """Progress of a training pod into status.trainerStatus, status.activity and status.checkpoint."""
         _, owner = await self._speaks_for(request, "FineTuneJob")
         report = Report.model_validate_json(await request.read())
         if is_true(owner, "Complete") or is_true(owner, "Failed"):
@@ -79,8 +79,10 @@ class AgentApi:
             content["trainerStatus"] = {"lastUpdatedTime": now} | report.trainer_status.to_json()
         if report.attempt:
             content["activity"] = _activity(report, now)
+        if report.checkpoint:
+            content["checkpoint"] = report.checkpoint.to_json()
         before = owner.get("status", {})
-        kept = {key: before[key] for key in ("trainerStatus", "activity") if key in before}
+        kept = {key: before[key] for key in ("trainerStatus", "activity", "checkpoint") if key in before}
         self._put(owner, names.AGENT_FIELD_MANAGER, content, kept)
         return web.json_response({})
 

@@ -86,6 +86,8 @@ class Checkpoints(TrainerCallback):
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
         """Ask for a checkpoint. The last step of an epoch is done when the epoch is."""
+        failure = publishing.checkpoint_failure(self._context.paths.control)
+        self._context.reporter.trouble(*((failure.reason, failure.message) if failure else ("", "")))
         if state.global_step % self._epoch_steps:
             self._ask(state, control)
 
@@ -124,12 +126,12 @@ class Checkpoints(TrainerCallback):
         every = self._context.run.checkpoint.every_steps
         if every is not None:
             return step % every == 0
-        return step % self._epoch_steps == 0 and self._since_saved.seconds() >= LEAST_SECONDS
+        return step % self._epoch_steps == 0 and self._context.world.any(self._since_saved.seconds() >= LEAST_SECONDS)
 
     def _leave(self) -> None:
         """Wait until `publish` has stored the checkpoint, as long as the grace period allows. Raises Interrupted."""
         step = self._trainer.state.global_step
-        if self._context.run.checkpoints is not None:
+        if self._context.run.checkpoints is not None and self._context.world.first:
             left = self._interruption.seconds_left()
             stored = publishing.wait_until_stored(self._context.paths.control, step, left)
             logger.info("the checkpoint of step %d is %s", step, "stored" if stored else "not stored in time")
@@ -143,8 +145,9 @@ class Checkpoints(TrainerCallback):
         loop.stopping = self._stopping.state() if self._stopping is not None else {}
         saved = folders.write(paths.checkpoints, trainer.state.global_step, self._run, self._fill)
         folders.tidy(paths.checkpoints, self._context.run.checkpoint.keep_last)
-        place = saved.folder.relative_to(paths.work)
-        publishing.offer_checkpoint(paths.control, CheckpointSaved(step=saved.step, folder=str(place)))
+        if self._context.world.first:  # the others have their share of the optimiser only, and nobody keeps theirs
+            place = saved.folder.relative_to(paths.work)
+            publishing.offer_checkpoint(paths.control, CheckpointSaved(step=saved.step, folder=str(place)))
         self._since_saved = Clock()
         logger.info("checkpoint of step %d saved", saved.step)
 
