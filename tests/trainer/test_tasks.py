@@ -10,7 +10,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from banktuner_api.finetunejob_methods import Quantization
 from banktuner_api.finetunejob_status import ServedAs
@@ -28,7 +28,7 @@ from banktuner_trainer.reporting import Reporter
 from banktuner_trainer.settings import paths_from
 from banktuner_trainer.tasks import TASKS, causal
 from banktuner_trainer.tasks.base import Context, Outcome
-from tests.trainer.conftest import answers, intents
+from tests.trainer.conftest import answers
 from tests.trainer.harness import Pod, run_config, write_jsonl
 
 BASE_URI = "s3://bank/models/base"
@@ -173,31 +173,6 @@ def test_packed_loss_is_the_loss_of_the_rows_alone(pod: Pod, base_model: Path, t
     with torch.inference_mode(), within_documents(model):
         packed = float(trainer.compute_loss(model.eval(), batch))
     assert packed == pytest.approx(measure(model, rows, tokenizer.pad_token_id).loss, rel=1e-4)
-
-
-@pytest.mark.parametrize("method", ["LoRA", "QLoRA", "Full"])
-def test_classification(pod: Pod, method: str, encoder: Path, tmp_path: Path) -> None:
-    rows = write_jsonl(tmp_path / "intents.jsonl", intents(300))
-    data = {"train": {"uri": "s3://bank/i.jsonl"}, "format": "TextLabel", "validationPercent": 10}
-    rate = 0.003 if method == "Full" else 0.01
-    run = run_config(
-        "Classification", method, dataset=data, **settings(method), training={"epochs": 4, "learningRate": rate}
-    )
-    trained = train(pod, run, rows, None, encoder)
-    assert trained.outcome.served_as is ServedAs.CLASSIFIER
-    assert trained.metric("intent_accuracy") > 0.9
-    assert trained.metric("macro_f1") > 0.9
-    again = reload(trained, AutoModelForSequenceClassification, encoder, num_labels=3)
-    tokenizer = AutoTokenizer.from_pretrained(trained.folder)
-    ids = tokenizer("please help me with my loan number 3", return_tensors="pt")["input_ids"]
-    again.eval()
-    trained.outcome.model.eval()
-    with torch.inference_mode():
-        expected = trained.outcome.model(input_ids=ids).logits
-        torch.testing.assert_close(again(input_ids=ids).logits, expected, rtol=1e-4, atol=1e-4)
-    if method == "Full":
-        assert again.config.id2label == {0: "card", 1: "loan", 2: "transfer"}
-    assert expected.argmax().item() == 1
 
 
 @pytest.mark.parametrize("family", ["Llama", "GPT2"])

@@ -1,22 +1,24 @@
 """Loads the staged base model and its tokenizer: safetensors only, never code from the folder."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoTokenizer
 
+from banktuner_api.finetunejob_methods import Method
 from banktuner_api.run_config import RunConfig
+from banktuner_trainer.classify.pooling import pooling_of
 from banktuner_trainer.device import Device
 from banktuner_trainer.errors import TrainerError, invalid_model
-from banktuner_trainer.methods import METHODS
+from banktuner_trainer.methods import METHODS, qlora
 from banktuner_trainer.templates import alpaca_chat_template
 
 logger = logging.getLogger(__name__)
 
-NEW_HEADS = ("classifier", "score", "pooler")
-"""Parts that a classifier may have to learn from nothing."""
+POOLER = "pooler"
 
 
 def load_tokenizer(folder: Path) -> Any:
@@ -52,47 +54,58 @@ def load_causal(folder: Path, run: RunConfig, device: Device, vocabulary: int) -
     return model
 
 
-def load_classifier(folder: Path, run: RunConfig, device: Device, labels: list[str], tokenizer: Any) -> Any:
-    """The base model with a classification head for `labels`. Raises TrainerError (InvalidModel)."""
-    names = {
-        "num_labels": len(labels),
-        "id2label": dict(enumerate(labels)),
-        "label2id": {label: index for index, label in enumerate(labels)},
-        "problem_type": "single_label_classification",
-        "pad_token_id": tokenizer.pad_token_id,
-    }
-    model, missing = _load(AutoModelForSequenceClassification, folder, run, device, **names)
-    strange = [name for name in missing if not any(head in name.split(".") for head in NEW_HEADS)]
+def load_encoder(folder: Path, run: RunConfig, device: Device, vocabulary: int) -> Any:
+    """The base model without any head, for a classifier's features. Raises TrainerError (InvalidModel).
+
+    Encoders are held in float32: they are small, and then they answer as their ONNX export does.
+    """
+    both_ways = pooling_of(_config(folder)) == "mean"
+    model, missing = _load(AutoModel, folder, run, replace(device, bf16=False, fp16=False) if both_ways else device)
+    strange = [name for name in missing if POOLER not in name.split(".")]
     if strange:
         raise invalid_model(f"{len(strange)} of its weights are missing, such as {strange[0]}")
-    _check_vocabulary(model, len(tokenizer))
+    _check_vocabulary(model, vocabulary)
+    return drop_pooler(model)
+
+
+def drop_pooler(model: Any) -> Any:
+    """Without the layer that some encoders have for tasks of their own: a method would tune it for nothing."""
+    if getattr(model, POOLER, None) is not None:
+        setattr(model, POOLER, None)
     return model
 
 
-def _load(auto: Any, folder: Path, run: RunConfig, device: Device, **config: Any) -> tuple[Any, list[str]]:
+def _load(auto: Any, folder: Path, run: RunConfig, device: Device) -> tuple[Any, list[str]]:
     """(model, names of weights that the folder does not have)."""
     method = METHODS[run.method]
     torch.manual_seed(run.training.seed)
     try:
         model, info = auto.from_pretrained(
             folder,
-            config=AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False, **config),
+            config=_config(folder),
             dtype=device.load_dtype if method.frozen_base else torch.float32,
             quantization_config=method.quantization(run),
             device_map={"": 0} if device.cuda else None,
             use_safetensors=True,
             trust_remote_code=False,
             local_files_only=True,
-            # What a new head needs is decided by the caller, not refused while loading.
-            ignore_mismatched_sizes=bool(config),
             output_loading_info=True,
         )
     except TrainerError:
         raise
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise invalid_model(f"it cannot be loaded ({type(error).__name__}): {_first_line(error)}") from error
+    if run.method is Method.QLORA:
+        qlora.keep_differentiable(model)
     model.config.use_cache = False
     return model, sorted(info["missing_keys"])
+
+
+def _config(folder: Path) -> Any:
+    try:
+        return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise invalid_model(f"its config.json cannot be read ({type(error).__name__}): {_first_line(error)}") from error
 
 
 def _first_line(error: Exception) -> str:

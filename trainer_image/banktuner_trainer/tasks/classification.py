@@ -1,97 +1,119 @@
-"""Classification: an encoder learns which label a text has."""
+"""Classification: an encoder learns which label a text has, and which texts have none."""
 
+import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from datasets import Dataset
 from transformers import Trainer, TrainingArguments
 
-from banktuner_api.finetunejob_status import Phase, ServedAs
+from banktuner_api.common import Metric
+from banktuner_api.finetunejob_status import ServedAs
+from banktuner_api.run_config import TrainingConfig
 from banktuner_trainer import training
-from banktuner_trainer.callbacks import TRAINING_SHARE
-from banktuner_trainer.data.forms import Labelled
-from banktuner_trainer.data.load import TEST_FIELD, TRAIN_FIELD, Split, load_labelled
-from banktuner_trainer.errors import invalid_data
-from banktuner_trainer.evaluate.classes import class_metrics, predict
+from banktuner_trainer.classify import artifact, judging
+from banktuner_trainer.classify.batching import Batcher
+from banktuner_trainer.classify.losses import DEFAULT_SMOOTHING
+from banktuner_trainer.classify.model import Classifier, pooled
+from banktuner_trainer.classify.rows import Part, Rows, prepare
+from banktuner_trainer.classify.schedule import epochs_for
+from banktuner_trainer.data.load import load_labelled, load_out_of_scope
+from banktuner_trainer.evaluate.intent import confusion
 from banktuner_trainer.loop import arguments, plan_steps
 from banktuner_trainer.methods import METHODS
-from banktuner_trainer.models import context_length, load_classifier, load_tokenizer
+from banktuner_trainer.models import context_length, load_encoder, load_tokenizer
+from banktuner_trainer.progress import Step
+from banktuner_trainer.reporting import metric
 from banktuner_trainer.tasks.base import Context, Outcome, trained_in_float32, training_metrics
 
-
-@dataclass(frozen=True)
-class Batcher:
-    """Rows to tensors, padded to the longest row of the batch."""
-
-    pad_token_id: int
-
-    def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        """input_ids and attention_mask of shape (rows, longest), labels of shape (rows,) where rows have them."""
-        longest = max(len(row["input_ids"]) for row in rows)
-        ids = torch.full((len(rows), longest), self.pad_token_id, dtype=torch.long)
-        mask = torch.zeros((len(rows), longest), dtype=torch.long)
-        for index, row in enumerate(rows):
-            count = len(row["input_ids"])
-            ids[index, :count] = torch.tensor(row["input_ids"])
-            mask[index, :count] = 1
-        batch = {"input_ids": ids, "attention_mask": mask}
-        if "labels" in rows[0]:
-            batch["labels"] = torch.tensor([row["labels"] for row in rows])
-        return batch
+logger = logging.getLogger(__name__)
 
 
 def run(context: Context) -> Outcome:
-    """Tune a classifier on the staged encoder. Raises TrainerError."""
-    rows = load_labelled(context.run, context.staged)
-    labels = sorted({row.label for row in rows.train})
-    _check_labels(rows, labels)
+    """Tune a classifier on the staged model. Raises TrainerError."""
+    asked = context.run
+    bank, strangers = load_labelled(asked, context.staged), load_out_of_scope(asked, context.staged)
+    context.reporter.begin(Step.TOKENISE)
     tokenizer = load_tokenizer(context.paths.model)
-    base = load_classifier(context.paths.model, context.run, context.device, labels, tokenizer)
-    length = context_length(base, context.run.training.max_length)
-    train, test = (_encode(tokenizer, part, labels, length) for part in (rows.train, rows.test))
-    method = METHODS[context.run.method]
-    model = method.wrap(base, context.run, "SEQ_CLS")
-    trainer = _trainer(context, model, tokenizer, train)
-    context.reporter.phase(Phase.RUNNING, 0, f"{len(train)} rows, {len(labels)} labels")
-    summary = training.train(context, trainer, sum(row["length"] for row in train))
-    metrics = training_metrics(model, summary.train_loss, summary.seconds)
-    if test:
-        context.reporter.phase(Phase.EVALUATING, TRAINING_SHARE, f"{len(test)} rows")
-        predicted = predict(model, test, Batcher(tokenizer.pad_token_id))
-        metrics = class_metrics([row["labels"] for row in test], predicted) + metrics
-    return Outcome(model, tokenizer, ServedAs.CLASSIFIER, metrics)
+    encoder = load_encoder(context.paths.model, asked, context.device, len(tokenizer))
+    length = context_length(encoder, asked.training.max_length)
+    rows = prepare(bank, strangers, tokenizer, length, asked.training.seed)
+    batcher = Batcher(tokenizer.pad_token_id)
+    model = _new(context, encoder, rows, batcher)
+    before = _right_at_the_start(context, model, rows.test, batcher)
+    measured = _train(context, model, rows, batcher)
+    context.reporter.begin(Step.EVALUATE, f"{len(rows.test.rows)} rows")
+    score, calibration = judging.fit_score(model, rows, batcher)
+    description = artifact.Description(rows.labels, length, calibration)
+    said = judging.answers(model, score, rows.test.rows, batcher)
+    metrics = judging.metrics(said, rows.test, rows.labels, calibration.threshold)
+    return Outcome(
+        model.encoder,
+        tokenizer,
+        ServedAs.CLASSIFIER,
+        [*_beside(metrics, before), *measured],
+        confusion(*judging.truth_and_answers(said, rows.test, rows.labels)),
+        files=partial(artifact.save, model, score, description),
+    )
 
 
-def _check_labels(rows: Split[Labelled], labels: Sequence[str]) -> None:
-    if len(labels) < 2:
-        raise invalid_data("a classifier needs at least two labels", TRAIN_FIELD)
-    known = set(labels)
-    stranger = next((row.number for row in rows.test if row.label not in known), None)
-    if stranger is not None:
-        raise invalid_data(f"row {stranger} has a label that no training row has", TEST_FIELD)
-
-
-def _encode(tokenizer: Any, rows: Sequence[Labelled], labels: Sequence[str], length: int) -> list[dict[str, Any]]:
-    if not rows:
-        return []
-    index = {label: number for number, label in enumerate(labels)}
-    encoded = tokenizer([row.text for row in rows], truncation=True, max_length=length)["input_ids"]
-    return [
-        {"input_ids": ids, "labels": index[row.label], "length": len(ids)}
-        for ids, row in zip(encoded, rows, strict=True)
-    ]
-
-
-def _trainer(context: Context, model: Any, tokenizer: Any, train: Sequence[dict[str, Any]]) -> Any:
-    training = context.run.training
-    plan = plan_steps(training, len(train))
+def _new(context: Context, encoder: Any, rows: Rows, batcher: Batcher) -> Classifier:
+    """The model before the first step: the method's changes have no effect yet, the head knows the labels' rows."""
+    asked = context.run
+    smoothing = asked.training.label_smoothing
+    wrapped = METHODS[asked.method].wrap(encoder, asked, "FEATURE_EXTRACTION")
+    model = Classifier(wrapped, rows.outputs, DEFAULT_SMOOTHING if smoothing is None else smoothing)
+    model.to(encoder.device)
     trained_in_float32(model)
+    labels = torch.tensor([row["labels"] for row in rows.train.rows], device=model.device)
+    model.head.start(pooled(model, rows.train.rows, batcher), labels)
+    return model
+
+
+def _right_at_the_start(context: Context, model: Classifier, test: Part, batcher: Batcher) -> dict[str, float]:
+    """The untuned model's numbers: that of the nearest label's mean features."""
+    if context.run.evaluation.compare_with == "None" or not test.inside():
+        return {}
+    context.reporter.begin(Step.BASELINE)
+    own = [test.rows[place] for place in test.inside()]
+    with torch.no_grad():
+        answers = model.head(model.head.features(pooled(model, own, batcher))).argmax(dim=1).tolist()
+    right = sum(answer == row["labels"] for answer, row in zip(answers, own, strict=True))
+    return {"intent_accuracy": right / len(own)}
+
+
+def _train(context: Context, model: Classifier, rows: Rows, batcher: Batcher) -> list[Metric]:
+    train = rows.train.rows
+    logger.info("%d rows to train on, %d labels", len(train), len(rows.labels))
+    trainer = _trainer(context, model, train, batcher)
+    held_out_loss = partial(judging.loss, model, rows.calibration.rows, batcher)
+    tokens = sum(row["length"] for row in train)
+    summary = training.train(context, trainer, tokens, held_out_loss)
+    return training_metrics(model, summary.train_loss, summary.seconds)
+
+
+def _trainer(context: Context, model: Classifier, train: Sequence[dict[str, Any]], batcher: Batcher) -> Any:
+    settings = _schedule(context.run.training, len(train))
+    plan = plan_steps(settings, len(train))
     return Trainer(
         model=model,
-        args=TrainingArguments(**arguments(training, context.device, context.paths.scratch, plan)),
-        data_collator=Batcher(tokenizer.pad_token_id),
+        args=TrainingArguments(**arguments(settings, context.device, context.paths.scratch, plan)),
+        data_collator=batcher,
         train_dataset=Dataset.from_list(list(train)),
-        processing_class=tokenizer,
     )
+
+
+def _schedule(asked: TrainingConfig, rows: int) -> TrainingConfig:
+    """What was asked for; where nobody said how long, as long as so few or so many rows need."""
+    if asked.epochs or asked.max_steps:
+        return asked
+    epochs = epochs_for(rows)
+    logger.info("%d epochs for %d rows", epochs, rows)
+    return asked.model_copy(update={"epochs": epochs})
+
+
+def _beside(metrics: Sequence[Metric], before: dict[str, float]) -> list[Metric]:
+    """The numbers with those of the untuned model as baseline, where there are some."""
+    return [metric(one.name, float(one.value), before[one.name]) if one.name in before else one for one in metrics]

@@ -1,0 +1,117 @@
+# ruff: noqa: E402
+"""The task Classification on a tiny encoder: it learns, tells strangers apart, and its artifact answers the same."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from transformers import AutoModel
+
+from banktuner_api.finetunejob_status import ServedAs
+from banktuner_api.handshake import STAGED, write_control
+from banktuner_api.run_config import RunConfig
+from banktuner_trainer import publishing
+from banktuner_trainer.classify import artifact
+from banktuner_trainer.classify.batching import Batcher
+from banktuner_trainer.classify.pooling import pool
+from banktuner_trainer.device import choose_device
+from banktuner_trainer.export.folder import export
+from banktuner_trainer.methods import METHODS
+from banktuner_trainer.models import drop_pooler, load_tokenizer
+from banktuner_trainer.reporting import Reporter
+from banktuner_trainer.settings import paths_from
+from banktuner_trainer.tasks import TASKS
+from banktuner_trainer.tasks.base import Context, Outcome
+from tests.trainer.harness import Pod, run_config, staged_file, write_jsonl
+
+LABELS = ["card", "loan", "transfer"]
+RATES = {"Full": 0.001, "IA3": 0.05, "PrefixTuning": 0.003}
+BLOCKS: dict[str, dict[str, Any]] = {
+    "LoRA": {"lora": {"rank": 8, "alpha": 16, "dropout": 0.0}},
+    "QLoRA": {"lora": {"rank": 8, "alpha": 16, "dropout": 0.0}, "quantization": {"computeType": "float32"}},
+    "IA3": {},
+    "PrefixTuning": {"prefixTuning": {"virtualTokens": 4}},
+    "Adapter": {"adapter": {"hiddenSize": 16, "dropout": 0.0}},
+    "Full": {},
+}
+
+
+def questions(count: int) -> list[dict[str, str]]:
+    """Texts whose label follows from one word."""
+    return [
+        {"text": f"please help me with my {LABELS[n % 3]} number {n % 7}", "label": LABELS[n % 3]} for n in range(count)
+    ]
+
+
+def strangers(count: int) -> list[dict[str, str]]:
+    """Texts of other words, of both kinds."""
+    kinds = [("general", "will it rain in town on day"), ("in-domain", "which stamps does a letter need to")]
+    return [{"text": f"{kinds[n % 2][1]} {n % 7}", "kind": kinds[n % 2][0]} for n in range(count)]
+
+
+@dataclass
+class Trained:
+    """A finished task and its artifact's folder."""
+
+    run: RunConfig
+    outcome: Outcome
+    folder: Path
+
+    def metric(self, name: str) -> float:
+        return next(float(one.value) for one in self.outcome.metrics if one.name == name)
+
+
+def train(pod: Pod, encoder: Path, method: str, outside: list[dict[str, str]], **training: Any) -> Trained:
+    """One run over 240 questions, 10 % of them held out."""
+    data = {"train": {"uri": "s3://bank/i.jsonl"}, "format": "TextLabel", "validationPercent": 10}
+    schedule = {"epochs": 4, "learningRate": RATES.get(method, 0.003)} | training
+    run = run_config("Classification", method, dataset=data, training=schedule, **BLOCKS[method])
+    pod.stage(run, write_jsonl(pod.root / "rows.jsonl", questions(240)), None, encoder)
+    paths = paths_from(pod.environment())
+    staged = publishing.read_staged(paths.control)
+    if outside:
+        file = staged_file(write_jsonl(pod.root / "outside.jsonl", outside))
+        staged = staged.model_copy(update={"out_of_scope": file})
+        write_control(paths.control, STAGED, staged)
+    device = choose_device(run.training.precision, run.limits.gpus)
+    reporter = Reporter(lambda report: None, attempt=1)
+    outcome = TASKS[run.task](Context(run, staged, paths, device, reporter))
+    export(run, paths, outcome.model, outcome.tokenizer)
+    assert outcome.files is not None
+    outcome.files(paths.output)
+    return Trained(run, outcome, pod.output)
+
+
+def reload(trained: Trained, base: Path) -> tuple[Any, Any, artifact.Description]:
+    """The classifier as its files alone make it."""
+    method = METHODS[trained.run.method]
+    folder = trained.folder if method.load is None else base
+    quantization = method.quantization(trained.run)
+    encoder = drop_pooler(AutoModel.from_pretrained(folder, dtype=torch.float32, quantization_config=quantization))
+    return artifact.load(encoder if method.load is None else method.load(encoder, trained.folder), trained.folder)
+
+
+def batch(tokenizer: Any, texts: list[str]) -> dict[str, Any]:
+    return Batcher(tokenizer.pad_token_id)([{"input_ids": tokenizer(text)["input_ids"]} for text in texts])
+
+
+@pytest.mark.parametrize("method", list(BLOCKS))
+def test_every_method_learns_and_its_artifact_answers_the_same(pod: Pod, encoder: Path, method: str) -> None:
+    trained = train(pod, encoder, method, [])
+    assert trained.outcome.served_as is ServedAs.CLASSIFIER
+    assert trained.metric("intent_accuracy") > 0.9 and trained.metric("macro_f1") > 0.9
+    assert trained.metric("intent_accuracy_low") < trained.metric("intent_accuracy")
+    model, _, description = reload(trained, encoder)
+    assert description.labels == LABELS
+    asked = batch(load_tokenizer(trained.folder), ["please help me with my loan number 3", "stamps rain"])
+    with torch.no_grad():
+        answered = model(**asked)
+        trained.outcome.model.eval()
+        hidden = trained.outcome.model(**asked).last_hidden_state
+        before = model.head.features(pool(hidden, asked["attention_mask"], "mean"))
+    torch.testing.assert_close(answered["features"], before, rtol=1e-4, atol=1e-4)
+    assert description.labels[int(answered["logits"][0].argmax())] == "loan"
