@@ -142,6 +142,7 @@ def steps(**spec: Any) -> dict[str, Json]:
 
 def test_only_a_tracker_needs_a_follower() -> None:
     assert "track" not in steps() and "track" not in steps(tracking={"tensorboard": True})
+    assert "track" not in steps(tracking={"wandb": {"project": "bank"}})  # offline: in the artifact's report
     follower = steps(tracking=TRACKING)["track"]
     assert follower["command"] == ["python", "-m", "banktuner_trainer.tracking"]
     assert follower["image"] == SETTINGS.images.trainer and follower["restartPolicy"] == "Always"

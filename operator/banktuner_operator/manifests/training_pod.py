@@ -58,8 +58,8 @@ def template(attempt: Attempt, settings: Settings) -> Json:
 
 
 def follows(tracking: Tracking) -> bool:
-    """Is there a tracker to follow the run for?"""
-    return tracking.mlflow is not None or tracking.wandb is not None
+    """Is there a tracker elsewhere to follow the run for? An offline run of W&B is the trainer's own report."""
+    return tracking.mlflow is not None or (tracking.wandb is not None and tracking.wandb.mode == "Online")
 
 
 def _volumes(attempt: Attempt) -> list[Json]:
