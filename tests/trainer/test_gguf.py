@@ -6,6 +6,7 @@ deviation is about 1, differ by 0.003; 0.02 is allowed.
 """
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -179,7 +180,7 @@ def test_a_model_from_scratch_answers_the_same_in_llama_cpp(base_model: Path, tm
     ids = tokenizer(text, add_special_tokens=False)["input_ids"]
     answer, _ = greedy(model, ids, 24)
     reached = answer[: answer.index(tokenizer.eos_token_id)]
-    assert "loan" in tokenizer.decode(reached), "it has learnt the answer"
+    assert re.fullmatch(r"The fee for a .* is \d+ dollars\.", tokenizer.decode(reached)), "it has learnt to answer"
     read = llama_cpp(file, prompts=[ids], count=24, texts=[text])
     assert read["tokens"] == [ids]
     assert read["answers"][0]["answer"][: len(reached) + 1] == [*reached, tokenizer.eos_token_id]

@@ -15,6 +15,9 @@ _TRIED: tuple[Turns, ...] = (
     (("system", "rules"), ("user", "one"), ("assistant", "two"), ("user", "three"), ("assistant", "4"), ("user", "5")),
 )
 
+_TODAY = "strftime_now"
+"""What a template calls for the date, which would be that of the export for ever."""
+
 
 @dataclass(frozen=True)
 class Pieces:
@@ -57,6 +60,8 @@ def render(tokenizer: Any, turns: Turns) -> str:
 
 def pieces_of(tokenizer: Any) -> Pieces | None:
     """The pieces of the chat template; None where joining them does not give what the template writes."""
+    if _TODAY in tokenizer.chat_template:
+        return None
     try:
         pieces = _pieces(tokenizer)
         tried = _TRIED if pieces.system is not None else _TRIED[:2]

@@ -51,6 +51,6 @@ def _text(piece: str | None) -> str:
 
 def _stops(pieces: Pieces, tokenizer: Any) -> list[str]:
     """The end-of-text token, and the first line with which the next question would begin."""
-    following = pieces.assistant_to_user.removeprefix(tokenizer.eos_token).lstrip()
-    following = following.removeprefix(tokenizer.bos_token or "").strip().partition("\n")[0].strip()
-    return [stop for stop in (tokenizer.eos_token, following) if stop]
+    following = pieces.assistant_to_user.strip().removeprefix(tokenizer.eos_token).strip()
+    first_line = following.removeprefix(tokenizer.bos_token or "").strip().partition("\n")[0].strip()
+    return [stop for stop in (tokenizer.eos_token, first_line) if stop]
