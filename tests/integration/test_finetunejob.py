@@ -74,13 +74,13 @@ async def test_success(cluster: Cluster) -> None:
 
 
 async def test_threshold_not_met(cluster: Cluster) -> None:
-    thresholds = [{"metric": "intent_accuracy", "atLeast": 0.95}, {"metric": "perplexity", "atMost": 3}]
+    thresholds = [{"metric": "intent_accuracy", "atLeast": 0.95}, {"metric": "macro_f1", "atLeast": 0.9}]
     await cluster.create(KIND, "card", job_spec(evaluation={"thresholds": thresholds}))
     done = await succeed(cluster, "card")
     passed = condition_of(done, "EvaluationPassed")
     assert passed["status"] == "False"
     assert "intent_accuracy is 0.91, at least 0.95 is needed" in passed["message"]
-    assert "perplexity was not measured" in passed["message"]
+    assert "macro_f1 was not measured" in passed["message"]
     assert not done["status"]["evaluation"]["passed"]
 
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from pydantic import ValidationError
 
-from banktuner_api import names
+from banktuner_api import metrics, names
 from banktuner_api.common import Json
 from banktuner_api.finetunejob_spec import FineTuneJobSpec
 from banktuner_operator.manifests import configmap, job, networkpolicy, service, training_pod
@@ -152,6 +152,10 @@ def _attempt(case: _Case, view: View, profile: Profile, number: int) -> Plan:
     if view.job is not None and _may_replace(view.job, desired):
         return replace(finetune_status.plan(view), delete=(Deletion.of(view.job),))
     place = Place(case.owner, number, base.model, case.settings.agent_url, promoted.model, profile.prices)
+    wrong = metrics.problem(run_config(case.spec, place))
+    if view.job is None and wrong is not None:
+        refused = false("InvalidEvaluation", f"{wrong.field}: {wrong.message}")
+        return finetune_status.plan(replace(view, accepted=refused, running=refused))
     return _apply(case, replace(view, attempts=number), desired, place)
 
 
