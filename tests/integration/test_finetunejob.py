@@ -8,8 +8,9 @@ import pytest
 
 from banktuner_api import names
 from banktuner_api.exit_codes import ExitCode
-from banktuner_operator.cluster.client import ApiError
+from banktuner_operator.cluster.client import ApiError, path
 from banktuner_operator.cluster.reconcile import Key, Reconciler
+from banktuner_operator.plan.outcome import INDEX_LABEL
 from tests.integration.kubelet import Cluster, condition_of, eventually, job_spec, result, settings
 
 KIND = "FineTuneJob"
@@ -408,3 +409,56 @@ async def test_kueue_label_is_passed_and_the_queue_lifts_suspend(cluster: Cluste
     await cluster.reconcile(KIND, "card")
     (job,) = await cluster.list("Job")
     assert job["spec"]["suspend"] is False
+
+
+async def test_pods_that_train_together(cluster: Cluster) -> None:
+    await cluster.create(KIND, "card", job_spec(nodes=2))
+    await cluster.reconcile(KIND, "card")
+    (service,), (job,) = await cluster.list("Service"), await cluster.list("Job")
+
+    async def both() -> bool:
+        return len(await cluster.list("Pod")) == 2
+
+    await eventually(both, "two pods")
+    pods = {pod["metadata"]["labels"][INDEX_LABEL]: pod for pod in await cluster.list("Pod")}
+    first = pods["0"]["spec"]
+    (trainer,) = first["containers"]
+    told = {entry["name"]: entry.get("value") for entry in trainer["env"]}
+    assert told["MASTER_ADDR"].startswith(f"{first['hostname']}.{service['metadata']['name']}.")
+    assert first["subdomain"] == service["metadata"]["name"] and "JOB_COMPLETION_INDEX" in told
+    await cluster.end_pod(pods["1"], 0, "")
+    await cluster.end_pod(pods["0"], 0, json.dumps(result()))
+    await cluster.until(KIND, "card", "Complete", "True")
+    await cluster.reconcile(KIND, "card")
+    assert (await cluster.get(KIND, "card"))["status"]["attempts"] == 1
+    assert job["spec"]["completionMode"] == "Indexed"
+
+
+async def test_one_pod_that_fails_ends_the_attempt(cluster: Cluster) -> None:
+    await cluster.create(KIND, "card", job_spec(nodes=2, backoffLimit=0))
+    await cluster.reconcile(KIND, "card")
+
+    async def both() -> bool:
+        return len(await cluster.list("Pod")) == 2
+
+    await eventually(both, "two pods")
+    second = next(pod for pod in await cluster.list("Pod") if pod["metadata"]["labels"][INDEX_LABEL] == "1")
+    failure = {"reason": "Diverged", "message": "the loss is not a number"}
+    await cluster.end_pod(second, ExitCode.DIVERGED, json.dumps(failure))
+    for pod in await cluster.list("Pod"):  # the Job controller deletes the others; there is no kubelet to end them
+        if pod["metadata"]["name"] != second["metadata"]["name"]:
+            where = path("Pod", cluster.namespace, pod["metadata"]["name"])
+            await cluster.client.call("DELETE", where, {}, {"gracePeriodSeconds": 0})
+    await cluster.until(KIND, "card", "Failed", "True", "Diverged")
+
+
+async def test_waits_for_what_it_is_compared_with(cluster: Cluster) -> None:
+    compared = {"compareWith": "Promoted", "promoted": {"name": "now"}}
+    await cluster.create(KIND, "next", job_spec(task="Instruction", evaluation=compared))
+    await cluster.until(KIND, "next", "Running", "False", "WaitingForPromoted")
+    await cluster.create(KIND, "now", job_spec(task="Instruction"))
+    await succeed(cluster, "now")
+    await cluster.reconcile(KIND, "next")
+    configs = [json.loads(entry["data"]["run.json"]) for entry in await cluster.list("ConfigMap")]
+    (config,) = [entry for entry in configs if entry["job"]["name"] == "next"]
+    assert config["evaluation"]["promoted"]["uri"] == "s3://bank/artifacts/x/1"
