@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch")
 
 from datasets import Dataset
 from peft import LoraConfig, get_peft_model
-from transformers import LlamaConfig, LlamaForCausalLM, PrinterCallback, Trainer, TrainingArguments
+from transformers import LlamaConfig, LlamaForCausalLM, PrinterCallback, Trainer, TrainerControl, TrainingArguments
 
 from banktuner_api.exit_codes import ExitCode
 from banktuner_api.finetunejob_spec import EarlyStopping as Settings
@@ -201,7 +201,7 @@ def test_early_stopping_goes_on_where_a_checkpoint_left_it(tmp_path: Path) -> No
     settings = Settings(patience=3, every_steps=2)
     first = EarlyStopping(settings, lambda: 1.0, made.log, tmp_path / "best.safetensors")
     made.add_callback(first)
-    control = SimpleNamespace(should_training_stop=False)
+    control = TrainerControl()
     for step in (2, 4):
         made.state.global_step = step
         first.on_step_end(None, made.state, control, made.model)

@@ -17,6 +17,7 @@ from banktuner_api.handshake import COMMITTED, Result, write_control
 from banktuner_trainer.__main__ import main
 from banktuner_trainer.environment import cpu_limit
 from banktuner_trainer.errors import Interrupted, classify, invalid_data
+from banktuner_trainer.progress import Step
 from banktuner_trainer.reporting import Reporter, metric
 from banktuner_trainer.settings import Paths, paths_from, read_run_config
 from tests.trainer.harness import DIGEST, Pod, run_config
@@ -131,7 +132,7 @@ def test_an_agent_that_is_away_stops_nothing() -> None:
         raise AgentError("away")
 
     with Reporter(refuse, attempt=1, interval_seconds=0.01) as reporter:
-        reporter.phase(Phase.RUNNING, 1)
+        reporter.begin(Step.READ)
         time.sleep(0.1)
-        reporter.phase(Phase.RUNNING, 2)
+        reporter.begin(Step.TRAIN)
     assert not reporter._thread.is_alive()

@@ -91,4 +91,8 @@ def test_every_step_reaches_the_agent_with_phase_percent_and_time_left() -> None
         assert newest.trainer_status is not None
         assert newest.trainer_status.estimated_remaining_seconds == round(left or 0)
         assert [metric.value for metric in newest.trainer_status.metrics] == ["1.5"]
+        assert newest.message == f"{step.value}: details"
     assert newest.phase is Phase.PUBLISHING
+    reporter.begin(Step.PUBLISH)
+    assert reporter._newest is not None and reporter._newest.trainer_status is not None
+    assert [metric.name for metric in reporter._newest.trainer_status.metrics] == ["loss"]  # the last that is known

@@ -15,8 +15,6 @@ from banktuner_trainer.reporting import Clock, Reporter
 
 logger = logging.getLogger(__name__)
 
-TRAINING_SHARE = 90
-"""Percent of the progress that training is; evaluation, export and publication share the rest."""
 _LOGGED = ("loss", "learning_rate", "grad_norm", "epoch", "mean_token_accuracy")
 
 

@@ -39,6 +39,8 @@ class Reporter:
         self._closing = threading.Event()
         self._reachable = True
         self._trouble = ("", "")
+        self._step = ""
+        self._metrics: dict[str, float] = {}
         self._thread = threading.Thread(target=self._run, name="reports", daemon=True)
 
     def __enter__(self) -> "Reporter":
@@ -54,22 +56,17 @@ class Reporter:
         self._thread.join(timeout=INTERVAL_SECONDS)
 
     def begin(self, step: Step, message: str = "") -> None:
-        """A step of the attempt begins; logged and reported."""
+        """A step of the attempt begins; logged and reported. Its message stands beside all its reports."""
         place = self._timeline.begin(step)
-        told = f"{step.value}: {message}" if message else step.value
-        logger.info("%s: %s", place.phase.value, told)
-        self.update(place.phase, place.percent, place.left_seconds, message=told)
+        self._step = f"{step.value}: {message}" if message else step.value
+        logger.info("%s: %s", place.phase.value, self._step)
+        self.update(place.phase, place.percent, place.left_seconds, message=self._step)
 
     def advance(self, done: float, metrics: Mapping[str, float] | None = None) -> float | None:
         """`done` (0 to 1) of the step is over; reported. The seconds that the attempt will still take, if known."""
         place = self._timeline.advance(done)
-        self.update(place.phase, place.percent, place.left_seconds, metrics)
+        self.update(place.phase, place.percent, place.left_seconds, metrics, self._step)
         return place.left_seconds
-
-    def phase(self, phase: Phase, progress: int, message: str = "") -> None:
-        """Tell that a new step begins. `progress` is in percent of the whole job."""
-        logger.info("%s%s", phase.value, f": {message}" if message else "")
-        self.update(phase, progress, message=message)
 
     def trouble(self, reason: str, message: str) -> None:
         """Every report tells of this from now on, until it is "": something is wrong that stops nothing."""
@@ -83,11 +80,12 @@ class Reporter:
         metrics: Mapping[str, float] | None = None,
         message: str = "",
     ) -> None:
-        """Replace the report to be sent next; returns at once."""
+        """Replace the report to be sent next; returns at once. Without `metrics` the last ones are told again."""
+        self._metrics = dict(metrics or self._metrics)
         status = TrainerStatus(
             progress_percentage=min(100, max(0, progress)),
             estimated_remaining_seconds=None if remaining_seconds is None else max(0, round(remaining_seconds)),
-            metrics=[metric(name, value) for name, value in (metrics or {}).items()],
+            metrics=[metric(name, value) for name, value in self._metrics.items()],
             last_updated_time=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         )
         with self._changed:

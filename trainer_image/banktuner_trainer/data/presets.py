@@ -36,7 +36,7 @@ PRESETS: dict[Preset, TaskPreset] = {
             Part("Question", ("question", "sql_prompt", "prompt", "utterance", "nl", "input")),
         ),
         output=("sql", "query", "answer", "output", "completion", "response"),
-        metrics=("exact_match", "bleu", "rouge_l"),
+        metrics=("sql_match", "exact_match", "bleu"),
     ),
     Preset.CODE_REVIEW: TaskPreset(
         instruction="Review this code. Name its defects and risks, and say how to mend each.",

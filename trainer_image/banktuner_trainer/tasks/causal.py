@@ -6,7 +6,6 @@ from typing import Any
 
 from transformers import Trainer, TrainingArguments
 
-from banktuner_api.finetunejob_status import Phase
 from banktuner_trainer import training
 from banktuner_trainer.attention import understands
 from banktuner_trainer.batches import Padded, end_to_end, pack
@@ -28,7 +27,6 @@ def fit(context: Context, model: Any, tokenizer: Any, rows: Split[Encoded]) -> S
     if not rows.train:
         raise invalid_data("no row has an answer within spec.training.maxLength tokens", "spec.training.maxLength")
     trainer = build(context, model, tokenizer, rows.train)
-    context.reporter.phase(Phase.RUNNING, 0, f"{len(rows.train)} rows")
     test, padding = rows.test, tokenizer.pad_token_id
     held_out = (lambda: measure(trainer.model, test, padding).loss) if test else None
     return training.train(context, trainer, sum(len(row.input_ids) for row in rows.train), held_out)

@@ -53,7 +53,7 @@ def run(context: Context) -> Outcome:
         model.encoder,
         tokenizer,
         ServedAs.CLASSIFIER,
-        [*_beside(metrics, before), *measured],
+        [*_beside(metrics, before), *measured, *bank.quality.metrics()],
         confusion(*judging.truth_and_answers(said, rows.test, rows.labels)),
         files=partial(artifact.save, model, score, description),
     )

@@ -5,7 +5,7 @@ from typing import Any
 
 from banktuner_api.finetunejob_data import Architecture, Format
 from banktuner_api.finetunejob_status import ServedAs
-from banktuner_trainer.data.encode import Encoded, encode_conversations, encode_documents
+from banktuner_trainer.data.encode import Encoded, Told, encode_conversations, encode_documents
 from banktuner_trainer.data.forms import Conversation, Document
 from banktuner_trainer.data.load import Split, load_conversations, load_documents
 from banktuner_trainer.evaluate.exam import Rows
@@ -27,8 +27,9 @@ def run(context: Context) -> Outcome:
     ensure_chat_template(tokenizer)
     model = new_model(architecture, tokenizer, run_config.training.seed)
     length = context_length(model, run_config.training.max_length)
-    context.reporter.begin(Step.TOKENISE)
-    train, test = (_encode(tokenizer, part, length) for part in (rows.train, rows.test))
+    context.reporter.begin(Step.TOKENISE, f"{len(rows.train)} rows")
+    train = _encode(tokenizer, rows.train, length, context.reporter.advance)
+    test = _encode(tokenizer, rows.test, length)
     exam = exam_of(context, tokenizer, _asked(tokenizer, rows, length))
     judged = tune(context, exam, model, tokenizer, Split(train, test, quality=rows.quality), promoted)
     return Outcome(model, tokenizer, ServedAs.MERGED, judged.metrics, judged.confusion, judged.details)
@@ -46,10 +47,10 @@ def _texts(rows: Sequence[Any]) -> list[str]:
     return texts
 
 
-def _encode(tokenizer: Any, rows: Sequence[Any], length: int) -> list[Encoded]:
+def _encode(tokenizer: Any, rows: Sequence[Any], length: int, told: Told = float) -> list[Encoded]:
     documents = [row for row in rows if isinstance(row, Document)]
-    return encode_documents(tokenizer, documents, length) + encode_conversations(
-        tokenizer, _conversations(rows), length, full_text=True
+    return encode_documents(tokenizer, documents, length, told) + encode_conversations(
+        tokenizer, _conversations(rows), length, full_text=True, told=told
     )
 
 
