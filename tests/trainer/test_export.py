@@ -9,6 +9,10 @@ import pytest
 from banktuner_trainer.export.legacy import legacy_model, legacy_tokenizer
 
 LLAMA3_ROPE = {"rope_theta": 5e5, "rope_type": "llama3", "factor": 8.0}
+LONG_ROPE = {
+    **{"rope_theta": 1e4, "rope_type": "longrope", "partial_rotary_factor": 0.75},
+    **{"short_factor": [1.0], "long_factor": [2.0], "original_max_position_embeddings": 64},
+}
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -40,6 +44,9 @@ def test_model_config_has_both_generations_of_names() -> None:
     scaled = legacy_model({"dtype": "float32", "rope_parameters": LLAMA3_ROPE})
     assert scaled["rope_scaling"] == {"rope_type": "llama3", "factor": 8.0}
     assert scaled["rope_theta"] == 5e5
+    phi3 = legacy_model({"rope_parameters": LONG_ROPE})
+    assert phi3["rope_scaling"] == {"type": "longrope", "short_factor": [1.0], "long_factor": [2.0]}
+    assert (phi3["rope_theta"], phi3["partial_rotary_factor"]) == (1e4, 0.75)
     assert legacy_model({"model_type": "gpt2"}) == {"model_type": "gpt2"}
 
 

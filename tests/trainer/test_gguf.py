@@ -15,79 +15,18 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from safetensors.torch import load_file
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoTokenizer
 
 from banktuner_api.exit_codes import ExitCode
 from banktuner_api.finetunejob_methods import Method
 from banktuner_trainer.errors import TrainerError
 from banktuner_trainer.export import gguf_files
-from banktuner_trainer.export.folder import check_formats, export
+from banktuner_trainer.export.folder import check_formats
 from banktuner_trainer.methods import METHODS
-from banktuner_trainer.settings import paths_from
-from banktuner_trainer.templates import alpaca_chat_template
-from tests.trainer.gguf_support import WORDS, byte_level, llama_cpp, new_model, sentencepiece
+from tests.trainer.gguf_support import FAMILIES, WORDS, base_in, exported, llama_cpp, load
 from tests.trainer.harness import Pod, run_config
 
 TOLERANCE = 0.02
-LLAMA3_ROPE = {
-    **{"rope_type": "llama3", "rope_theta": 500000.0, "factor": 8.0},
-    **{"low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 64},
-}
-LONG_ROPE = {"rope_type": "longrope", "rope_theta": 1e4, "short_factor": [1.1] * 8, "long_factor": [2.0] * 8}
-FAMILIES: dict[str, Any] = {
-    "TinyLlama": ("llama", lambda: sentencepiece("first"), {}),
-    "Llama-3": (
-        "llama",
-        lambda: byte_level("llama-bpe"),
-        {"tie_word_embeddings": True, "rope_parameters": LLAMA3_ROPE},
-    ),
-    "linear-rope": (
-        "llama",
-        lambda: sentencepiece("first"),
-        {"rope_parameters": {"rope_type": "linear", "rope_theta": 1e4, "factor": 2.0}, "attention_bias": True},
-    ),
-    "Mistral": ("mistral", lambda: sentencepiece("normalizer"), {}),
-    "Phi-3": ("phi3", lambda: sentencepiece("first"), {}),
-    "Phi-3-long": (
-        "phi3",
-        lambda: sentencepiece("first"),
-        {"max_position_embeddings": 1024, "rope_parameters": LONG_ROPE},
-    ),
-    "GPT-2": ("gpt2", lambda: byte_level("gpt-2"), {}),
-}
-
-
-def base_in(folder: Path, family: str) -> Any:
-    """A base model and its tokenizer in a folder, in float16; returns the tokenizer."""
-    kind, make_tokenizer, changes = FAMILIES[family]
-    tokenizer = make_tokenizer()
-    tokenizer.chat_template = alpaca_chat_template(with_bos=tokenizer("a")["input_ids"][0] == tokenizer.bos_token_id)
-    # More rows than tokens: models round their vocabulary up.
-    new_model(kind, len(tokenizer) + 5, **changes).half().save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return tokenizer
-
-
-def load(folder: Path, **how: Any) -> Any:
-    """A folder's model, computing in float32."""
-    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, local_files_only=True, **how).eval()
-
-
-def exported(pod: Pod, family: str, method: str, formats: list[str], **changes: Any) -> Any:
-    """An artifact of an adapter with random weights, through the functions that a job calls. Returns its tokenizer."""
-    run = run_config("Instruction", method, formats=formats, **changes)
-    tokenizer = base_in(pod.work / "model", family)
-    check_formats(run, pod.work / "model")
-    chosen = METHODS[run.method]
-    base = load(pod.work / "model", quantization_config=chosen.quantization(run))
-    model = chosen.wrap(base, run, "CAUSAL_LM")
-    torch.manual_seed(1)
-    with torch.no_grad():
-        for weight in model.parameters():
-            if weight.requires_grad:
-                weight.add_(torch.randn_like(weight) * 0.1)
-    export(run, paths_from(pod.environment()), model.eval(), tokenizer)
-    return tokenizer
 
 
 def logits(model: Any, ids: list[int]) -> Any:

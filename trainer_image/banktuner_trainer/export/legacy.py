@@ -34,17 +34,25 @@ def legacy_tokenizer(config: _Config, chat_template: str | None) -> _Config:
 
 
 def legacy_model(config: _Config) -> _Config:
-    """Adds rope_theta, rope_scaling and torch_dtype beside rope_parameters and dtype, where these are."""
+    """Adds rope_theta, rope_scaling and so on beside rope_parameters, and torch_dtype beside dtype, where these are."""
     changed = dict(config)
     if "dtype" in config:
         changed["torch_dtype"] = config["dtype"]
     rope = config.get("rope_parameters")
     if isinstance(rope, dict) and "rope_theta" in rope:
         changed["rope_theta"] = rope["rope_theta"]
-        scaling = {key: value for key, value in rope.items() if key != "rope_theta"}
-        if scaling.get("rope_type", "default") != "default":
-            changed["rope_scaling"] = scaling
+        if rope.get("rope_type", "default") != "default":
+            changed["rope_scaling"] = _legacy_scaling(rope)
+        if rope.get("partial_rotary_factor", 1.0) != 1.0:
+            changed["partial_rotary_factor"] = rope["partial_rotary_factor"]
     return changed
+
+
+def _legacy_scaling(rope: _Config) -> _Config:
+    """transformers 4 takes exactly three keys of Phi-3's scaling."""
+    if rope["rope_type"] == "longrope":
+        return {"type": "longrope", "short_factor": rope["short_factor"], "long_factor": rope["long_factor"]}
+    return {key: value for key, value in rope.items() if key not in ("rope_theta", "partial_rotary_factor")}
 
 
 def _rewrite(path: Path, change: Any) -> None:
