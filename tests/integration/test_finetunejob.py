@@ -412,7 +412,7 @@ async def test_kueue_label_is_passed_and_the_queue_lifts_suspend(cluster: Cluste
 
 
 async def test_pods_that_train_together(cluster: Cluster) -> None:
-    await cluster.create(KIND, "card", job_spec(nodes=2))
+    await cluster.create(KIND, "card", job_spec(task="Instruction", nodes=2))
     await cluster.reconcile(KIND, "card")
     (service,), (job,) = await cluster.list("Service"), await cluster.list("Job")
 
@@ -435,7 +435,7 @@ async def test_pods_that_train_together(cluster: Cluster) -> None:
 
 
 async def test_one_pod_that_fails_ends_the_attempt(cluster: Cluster) -> None:
-    await cluster.create(KIND, "card", job_spec(nodes=2, backoffLimit=0))
+    await cluster.create(KIND, "card", job_spec(task="Instruction", nodes=2, backoffLimit=0))
     await cluster.reconcile(KIND, "card")
 
     async def both() -> bool:

@@ -9,7 +9,8 @@ import yaml
 from banktuner_operator.cluster.client import ApiError
 from tests.integration.kubelet import DIGEST, Cluster, job_spec, model_spec
 
-TEMPLATES = sorted((Path(__file__).resolve().parents[2] / "examples" / "templates").rglob("*.yaml"))
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+TEMPLATES = sorted(path for folder in ("templates", "methods") for path in (EXAMPLES / folder).rglob("*.yaml"))
 ADAPTER = {"name": "wealth", "uri": "s3://bank/wealth", "digest": DIGEST}
 INSTRUCTION = {"task": "Instruction"}
 FROM_SCRATCH = {"task": "Pretraining", "model": {"architecture": {}}}
@@ -53,6 +54,8 @@ REFUSED_JOBS: list[tuple[dict[str, Any], str]] = [
     ({"training": {"epochs": 1, "maxSteps": 1}}, "epochs and maxSteps exclude each other"),
     ({"training": {"packing": True}}, "training.packing does not go with task Classification"),
     ({"resources": {"memory": "lots"}}, "spec.resources.memory"),
+    ({"nodes": 2}, "nodes does not go with task Classification"),
+    ({"resources": {"gpus": 2}}, "resources.gpus above 1 does not go with task Classification"),
     ({"output": {"uri": "s3://bank/x", "secretRef": {"name": "s3", "namespace": "other"}}}, "secretRef.namespace"),
     ({"evaluation": {"thresholds": [{"metric": "x"}]}}, "exactly one of atLeast and atMost"),
 ]

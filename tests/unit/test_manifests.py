@@ -32,7 +32,7 @@ def pod_specs() -> list[tuple[str, Json]]:
         for method, task in (("LoRA", "Classification"), ("QLoRA", "Instruction"), ("Full", "Instruction")):
             children = job_children(job_owner(method=method, task=task, profile=profile, resources=resources))
             found += [(f"{method} {profile} {gpus}", entry) for entry in templates(children)]
-        together = job_owner(nodes=2, tracking=TRACKING, profile=profile, resources=resources)
+        together = job_owner(task="Instruction", nodes=2, tracking=TRACKING, profile=profile, resources=resources)
         found += [(f"together {profile} {gpus}", entry) for entry in templates(job_children(together))]
         for engine in ("VLLM", "TGI"):
             children = model_children(model_owner(engine=engine, profile=profile, resources=resources))
@@ -192,7 +192,7 @@ def test_only_tracked_jobs_reach_the_trackers() -> None:
 
 
 def test_pods_that_train_together_reach_each_other_and_nobody_else_them() -> None:
-    spec = policies(job_children(job_owner(nodes=2)))["training"]
+    spec = policies(job_children(job_owner(task="Instruction", nodes=2)))["training"]
     peers = {"podSelector": {"matchLabels": spec["podSelector"]["matchLabels"]}}
     assert spec["ingress"] == [{"from": [peers]}]
     assert {"to": [peers]} in spec["egress"]

@@ -41,7 +41,7 @@ def running(container: str = "trainer") -> tuple[str, Json]:
 
 
 def test_children_of_a_job_with_two_pods() -> None:
-    plan = decide(job_owner(nodes=2))
+    plan = decide(job_owner(task="Instruction", nodes=2))
     assert kinds(plan) == ["ConfigMap", "Job", "NetworkPolicy", "Service"]
     job, service = (next(child for child in plan.apply if child["kind"] == kind) for kind in ("Job", "Service"))
     assert job["spec"]["completionMode"] == "Indexed"
@@ -53,7 +53,7 @@ def test_children_of_a_job_with_two_pods() -> None:
 
 
 def test_two_pods_know_where_to_meet() -> None:
-    (job,) = [child for child in decide(job_owner(nodes=2)).apply if child["kind"] == "Job"]
+    (job,) = [child for child in decide(job_owner(task="Instruction", nodes=2)).apply if child["kind"] == "Job"]
     (trainer,) = job["spec"]["template"]["spec"]["containers"]
     told = {entry["name"]: entry.get("value") for entry in trainer["env"]}
     # The Job controller names its pods <job>-<index>; the Service gives that name an address.
@@ -69,7 +69,7 @@ def test_one_pod_needs_none_of_it() -> None:
 
 
 def test_names_of_pods_fit() -> None:
-    owner = job_owner(nodes=64, backoffLimit=20)
+    owner = job_owner(task="Instruction", nodes=64, backoffLimit=20)
     owner["metadata"]["name"] = "a" * names.MAX_NAME
     owner["status"] = {"attempts": 21, "conditions": []}
     (job,) = [child for child in decide(owner).apply if child["kind"] == "Job"]
@@ -77,7 +77,7 @@ def test_names_of_pods_fit() -> None:
 
 
 def test_a_lost_service_comes_back() -> None:
-    world = job_world(job_owner(nodes=2))
+    world = job_world(job_owner(task="Instruction", nodes=2))
     world.step()
     assert world.step().apply == ()
     service = next(key for key in world.children if key[0] == "Service")
@@ -86,7 +86,7 @@ def test_a_lost_service_comes_back() -> None:
 
 
 def test_the_first_pod_has_the_result() -> None:
-    owner = job_owner(nodes=2)
+    owner = job_owner(task="Instruction", nodes=2)
     job = live_job(owner, "Complete")
     pods = (
         indexed(job, 1, ("trainer", ended(0, ""))),
@@ -96,14 +96,14 @@ def test_the_first_pod_has_the_result() -> None:
 
 
 def test_what_another_pod_says_is_no_result() -> None:
-    owner = job_owner(nodes=2)
+    owner = job_owner(task="Instruction", nodes=2)
     job = live_job(owner, "Complete")
     plan = decide(owner, job, pods=(indexed(job, 1, ("trainer", ended(0, json.dumps(RESULT)))),))
     assert said(plan, "Complete")["status"] == "False" and plan.delete
 
 
 def test_a_commit_counts_though_another_pod_failed_afterwards() -> None:
-    owner = job_owner(nodes=2)
+    owner = job_owner(task="Instruction", nodes=2)
     job = live_job(owner, "Failed")
     pods = (indexed(job, 0, ("trainer", ended(0, json.dumps(RESULT)))), indexed(job, 1, ("trainer", ended(137))))
     assert said(decide(owner, job, pods=pods), "Complete")["status"] == "True"
@@ -121,7 +121,7 @@ def test_a_commit_counts_though_another_pod_failed_afterwards() -> None:
 def test_the_pod_that_the_others_followed_says_why(
     first: tuple[int, str], second: tuple[int, str], reason: str
 ) -> None:
-    owner = job_owner(nodes=2, backoffLimit=0)
+    owner = job_owner(task="Instruction", nodes=2, backoffLimit=0)
     job = live_job(owner, "Failed")
     pods = tuple(
         indexed(job, index, ("trainer", ended(code, failure(said_reason))))
@@ -131,7 +131,7 @@ def test_the_pod_that_the_others_followed_says_why(
 
 
 def test_memory_of_one_pod_ends_the_job() -> None:
-    owner = job_owner(nodes=2)
+    owner = job_owner(task="Instruction", nodes=2)
     job = live_job(owner, "Failed")
     pods = (
         indexed(job, 0, ("trainer", ended(ExitCode.INTERRUPTED, failure("PeerLost")))),
@@ -152,7 +152,7 @@ def test_memory_of_one_pod_ends_the_job() -> None:
     ],
 )
 def test_the_pod_that_is_behind_tells_how_far_the_job_is(pods: list[tuple[str, Json]], reason: str) -> None:
-    owner = job_owner(nodes=2)
+    owner = job_owner(task="Instruction", nodes=2)
     job = live_job(owner)
     live = []
     for index, (container, state) in enumerate(pods):
@@ -163,7 +163,7 @@ def test_the_pod_that_is_behind_tells_how_far_the_job_is(pods: list[tuple[str, J
 
 
 def test_a_pod_that_was_replaced_is_not_counted_twice() -> None:
-    owner = job_owner(nodes=2)
+    owner = job_owner(task="Instruction", nodes=2)
     job = live_job(owner)
     old, new = indexed(job, 0, running()), indexed(job, 0, running())
     old["metadata"]["creationTimestamp"] = "2026-11-21T10:00:00Z"

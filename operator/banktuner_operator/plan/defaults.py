@@ -4,7 +4,8 @@ from banktuner_api.finetunejob_methods import Method
 from banktuner_api.finetunejob_spec import FineTuneJobSpec, Task
 from banktuner_api.run_config import TrainingConfig
 
-EPOCHS = 3
+EPOCHS = {Task.INSTRUCTION: 3, Task.CLASSIFICATION: None, Task.PRETRAINING: 3}
+"""A classifier's trainer knows how many rows there are, and sees few of them more often."""
 WARMUP_SHARE = 0.03
 BATCH_SIZES = {Task.INSTRUCTION: 8, Task.CLASSIFICATION: 32, Task.PRETRAINING: 16}
 MAX_LENGTHS = {Task.INSTRUCTION: 1024, Task.CLASSIFICATION: 128, Task.PRETRAINING: 512}
@@ -29,7 +30,7 @@ def training(spec: FineTuneJobSpec) -> TrainingConfig:
     """The training loop's settings with every choice made."""
     asked = spec.training
     return TrainingConfig(
-        epochs=asked.epochs if asked.epochs or asked.max_steps else EPOCHS,
+        epochs=asked.epochs if asked.epochs or asked.max_steps else EPOCHS[spec.task],
         max_steps=asked.max_steps,
         batch_size=asked.batch_size or BATCH_SIZES[spec.task],
         gradient_accumulation_steps=asked.gradient_accumulation_steps,
