@@ -27,6 +27,7 @@ from banktuner_api.manifest import ALLOWED_SUFFIXES, FILE_PATH
 from banktuner_api.names import secret_env_prefix
 from banktuner_api.run_config import RunConfig
 from banktuner_trainer.reporting import metric
+from banktuner_trainer.settings import paths_from
 from banktuner_trainer.tracking import reports, sidecar
 from banktuner_trainer.tracking.mlflow_run import MlflowRun
 from banktuner_trainer.tracking.record import METRICS_FILE, Follower, Recorder, loss_curve, read_points
@@ -343,7 +344,7 @@ def reported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in pod.environment().items():
             patch.setenv(name, value)
-        reports.write_reports(run)
+        reports.write_reports(run, paths_from(pod.environment()))
     return pod.output / "report"
 
 
@@ -372,8 +373,7 @@ def test_nothing_is_written_where_nothing_is_asked_for(pod: Pod) -> None:
     run = tracking_run(tensorboard=False)
     write_config(pod, run)
     Recorder(pod.work / "tracking").add(10, {"loss": 2.0})
-    reports.write_reports(run)
-    reports.write(run, pod.work)
+    reports.write_reports(run, paths_from(pod.environment()))
     assert not pod.output.exists()
 
 
@@ -383,5 +383,5 @@ def test_a_report_that_breaks_leaves_the_others_and_the_run(pod: Pod) -> None:
     (pod.output / "report").mkdir(parents=True)
     (pod.output / "report" / "wandb").write_text("a file where the folder should be")
     write_config(pod, run)
-    reports.write_reports(run)
+    reports.write_reports(run, paths_from(pod.environment()))
     assert list((pod.output / "report" / "tensorboard").glob("*.tfevents"))

@@ -104,7 +104,7 @@ def _report(run: RunConfig, paths: Paths, outcome: Outcome, metrics: list[Metric
     os.environ.setdefault("MPLCONFIGDIR", str(paths.scratch))
     report.write(told, run, paths.output / REPORT)
     Recorder(paths.tracking).result(metrics)
-    write_reports(run)
+    write_reports(run, paths)
 
 
 def _rank(run: RunConfig) -> int | None:

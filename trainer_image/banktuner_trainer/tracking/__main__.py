@@ -1,7 +1,7 @@
-"""`python -m banktuner_trainer.tracking`: the sidecar `track`; with `report`, the reports of a run that is over.
+"""`python -m banktuner_trainer.tracking`: the sidecar `track`; with `wandb`, the offline run of a run that is over.
 
-It needs run.json, <work> to read (to write for `report`), and the trackers' Secrets as prefixed environment variables.
-It always exits with 0: numbers that do not arrive fail no job.
+The sidecar needs run.json, <work> to read, and the trackers' Secrets as prefixed environment variables. It always
+exits with 0: numbers that do not arrive fail no job.
 """
 
 import logging
@@ -28,7 +28,7 @@ def main(arguments: list[str]) -> None:
         logging.error("%s", error)
         return
     if arguments == [reports.WORD]:
-        reports.write(run, paths.work)
+        reports.write_wandb(run, paths)
     else:
         sidecar.follow(sidecar.trackers(run, paths.work, os.environ), stop)
 
