@@ -46,7 +46,7 @@ def train_tokenizer(texts: Iterable[str], architecture: Architecture) -> Any:
 def new_model(architecture: Architecture, tokenizer: Any, seed: int) -> Any:
     """A model with random weights in float32; the same seed gives the same weights."""
     torch.manual_seed(seed)
-    config = new_config(architecture, len(tokenizer))
+    config = new_config(architecture, architecture.vocabulary_size)
     config.bos_token_id = tokenizer.bos_token_id
     config.eos_token_id = tokenizer.eos_token_id
     config.pad_token_id = tokenizer.pad_token_id

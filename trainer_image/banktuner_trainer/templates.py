@@ -6,6 +6,9 @@ It is written into the published tokenizer, so that serving renders exactly the 
 ALPACA_INPUT = "\n\n### Input:\n"
 """Between an instruction and its input, inside one user message."""
 
+ALPACA_FRAME = f"### Instruction:\n{ALPACA_INPUT}\n\n### Response:\n"
+"""What stands around the words of a row, for a tokenizer to learn."""
+
 _ALPACA = (
     "{% for message in messages %}"
     "{% if message['role'] == 'system' %}{{ message['content'] + '\\n\\n' }}"

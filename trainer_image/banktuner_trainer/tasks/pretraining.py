@@ -14,6 +14,7 @@ from banktuner_trainer.progress import Step
 from banktuner_trainer.scratch_model import new_model, train_tokenizer
 from banktuner_trainer.tasks.base import Context, Outcome
 from banktuner_trainer.tasks.judged import exam_of, promoted_scores, tune
+from banktuner_trainer.templates import ALPACA_FRAME
 
 
 def run(context: Context) -> Outcome:
@@ -40,10 +41,13 @@ def _asked(tokenizer: Any, rows: Split[Any], length: int) -> Rows:
 
 
 def _texts(rows: Sequence[Any]) -> list[str]:
-    """What the tokenizer learns from: the words, without the template around them."""
+    """What the tokenizer learns from: the words, and what the template puts around those of a conversation."""
     texts: list[str] = []
     for row in rows:
-        texts.extend([row.text] if isinstance(row, Document) else [message["content"] for message in row.messages])
+        if isinstance(row, Document):
+            texts.append(row.text)
+        else:
+            texts.extend([ALPACA_FRAME, *(message["content"] for message in row.messages)])
     return texts
 
 
