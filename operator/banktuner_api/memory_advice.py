@@ -10,7 +10,7 @@ from banktuner_api.run_config import TrainingConfig
 GIB = 1024**3
 MIB = 1024**2
 _MORE_MEMORY = 1.5
-_SMALLER_METHOD = {Method.FULL: Method.LORA, Method.LORA: Method.QLORA}
+SMALLER_METHOD = {Method.FULL: Method.LORA, Method.LORA: Method.QLORA}
 
 
 def smaller_batch(training: TrainingConfig, rows: int) -> str:
@@ -32,7 +32,7 @@ def checkpointing() -> str:
 
 def other_method(method: Method) -> str:
     """Fewer trained weights, or frozen ones of four bits."""
-    return f"spec.method {method} -> {_SMALLER_METHOD[method]}"
+    return f"spec.method {method} -> {SMALLER_METHOD[method]}"
 
 
 def more_memory(memory_bytes: int, needed_bytes: int) -> str:
@@ -47,7 +47,7 @@ def can_checkpoint(training: TrainingConfig, task: Task, method: Method) -> bool
 
 def can_shrink_method(task: Task, method: Method) -> bool:
     """Whether another method needs less for the same task."""
-    return method in _SMALLER_METHOD and task == Task.INSTRUCTION
+    return method in SMALLER_METHOD and task == Task.INSTRUCTION
 
 
 def after_the_fact(training: TrainingConfig, task: Task, method: Method, memory_bytes: int) -> str:

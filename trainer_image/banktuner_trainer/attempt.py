@@ -22,6 +22,7 @@ from banktuner_trainer.environment import resources_used
 from banktuner_trainer.errors import invalid_config
 from banktuner_trainer.evaluate.compare import MOST_METRICS, costs, ranked
 from banktuner_trainer.export.folder import check_formats, export
+from banktuner_trainer.memory import check as memory
 from banktuner_trainer.progress import Step
 from banktuner_trainer.reporting import Clock, Reporter, Send
 from banktuner_trainer.settings import Paths
@@ -43,7 +44,8 @@ def run_attempt(run: RunConfig, paths: Paths) -> Result | None:
     logger.info("%s %s on %s, %d threads", run.task, run.method, _device_name(device.cuda), torch.get_num_threads())
     world = distributed.join(run, device.cuda)
     try:
-        result = _run(run, paths, device, world)
+        with memory.explained(run):
+            result = _run(run, paths, device, world)
     except distributed.HelpedError:
         world.wait_for_first()
         return None
@@ -59,6 +61,7 @@ def _run(run: RunConfig, paths: Paths, device: Device, world: World) -> Result:
     with Reporter(_sender(run, paths, world), run.job.attempt) as reporter:
         reporter.begin(Step.READ)
         _check(run, paths)
+        memory.check_weights(run, paths.model, device)
         outcome = TASKS[run.task](Context(run, staged, paths, device, reporter, world))
         reporter.begin(Step.EXPORT)
         template_digest = export(run, paths, outcome.model, outcome.tokenizer)

@@ -48,15 +48,30 @@ OUT_OF_MEMORY_ADVICE = (
 _OUT_OF_MEMORY_MARKS = ("out of memory", "can't allocate memory", "cannot allocate memory")
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an allocation failed, on the CPU or on a GPU."""
+    return isinstance(error, MemoryError) or any(mark in str(error).lower() for mark in _OUT_OF_MEMORY_MARKS)
+
+
+_DISK_FULL_MARKS = ("no space left on device", "disk quota exceeded", "pytorchstreamwriter failed writing")
+"""What safetensors and torch say; torch knows no other reason for a write that fails than a full disk."""
+
+
+def _is_disk_full(error: BaseException) -> bool:
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return any(mark in str(error).lower() for mark in _DISK_FULL_MARKS)
+
+
 def classify(error: BaseException) -> TrainerError:
     """The ending that an exception stands for. Unknown exceptions become Internal, told by type only."""
     if isinstance(error, TrainerError):
         return error
     if isinstance(error, Interrupted):
         return TrainerError(ExitCode.INTERRUPTED, "Interrupted", "the pod was told to stop")
-    if isinstance(error, MemoryError) or any(mark in str(error).lower() for mark in _OUT_OF_MEMORY_MARKS):
+    if is_out_of_memory(error):
         return TrainerError(ExitCode.OUT_OF_MEMORY, "OutOfMemory", OUT_OF_MEMORY_ADVICE, "spec.training.batchSize")
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+    if _is_disk_full(error):
         message = "no space left on the pod's volume: raise spec.resources.ephemeralStorage"
         return TrainerError(ExitCode.DISK_FULL, "DiskFull", message, "spec.resources.ephemeralStorage")
     message = f"{type(error).__name__} in the trainer; its log has the traceback"

@@ -15,6 +15,7 @@ def wrap(model: Any, run: RunConfig, kind: Kind) -> Any:  # noqa: ARG001 - one s
 def save(model: Any, folder: Path) -> None:
     """config.json and safetensors of the whole model. Raises OSError."""
     # Training goes without the cache of keys and values; whoever generates with the model wants it.
+    settings: Any
     for settings in (model.config, getattr(model, "generation_config", None)):
         if hasattr(settings, "use_cache"):
             settings.use_cache = True

@@ -14,6 +14,7 @@ from banktuner_trainer.evaluate.compare import compared
 from banktuner_trainer.evaluate.exam import Exam, Means, Rows, Scores
 from banktuner_trainer.evaluate.intent import Confusion
 from banktuner_trainer.export.folder import ADAPTER_CONFIG
+from banktuner_trainer.memory import check as memory
 from banktuner_trainer.methods import METHODS
 from banktuner_trainer.models import context_length, ensure_chat_template, load_causal, load_tokenizer
 from banktuner_trainer.progress import Step
@@ -72,6 +73,8 @@ def tune(
     context: Context, exam: Exam, model: Any, tokenizer: Any, rows: Split[Encoded], promoted: Scores | None
 ) -> Judged:
     """Train `model` in place. The model as it came is the baseline, unless it is a new one. Raises TrainerError."""
+    lengths = [[len(row.input_ids) for row in part] for part in (rows.train, rows.test)]
+    memory.check_rows(context.run, context.paths.model, context.device, *lengths)
     method = METHODS[context.run.method]
     compare = context.run.model is not None and context.run.evaluation.compare_with != "None" and not exam.empty
     base: Scores | None = None

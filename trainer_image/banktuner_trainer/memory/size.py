@@ -1,0 +1,142 @@
+"""Sizes of a model with its method, counted on a copy without storage: nothing is loaded."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoConfig, AutoModel, AutoModelForCausalLM
+
+from banktuner_api.finetunejob_methods import Lora, Method, Quantization
+from banktuner_api.finetunejob_spec import Task
+from banktuner_api.run_config import RunConfig
+from banktuner_trainer.device import Device
+from banktuner_trainer.errors import invalid_model
+from banktuner_trainer.methods import METHODS
+from banktuner_trainer.methods.bottleneck import Bottleneck
+from banktuner_trainer.methods.qlora import HEADS
+from banktuner_trainer.scratch_model import new_config
+
+_BLOCK = 64
+"""Weights that share a constant when they are held in four bits (arXiv 2305.14314)."""
+_KEPT_BY_ACTIVATION = {"gelu": 2, "relu": 2, "gelu_new": 6, "silu": 3}
+"""Tensors of the feed-forward part's width that one layer keeps: silu's is gated, gelu_new is made of small steps."""
+
+
+@dataclass(frozen=True)
+class ModelSize:
+    """`frozen_bytes` of weights that stay; `trained` and `parameters` in numbers, `width` bytes of a computed number.
+
+    `kept_a_token`: bytes that one layer keeps of one token for the backward pass, without attention's own; `pieces`:
+    a dropout in attention keeps as many numbers of each pair of tokens. `hidden`, `layers`, `vocabulary` in numbers.
+    """
+
+    frozen_bytes: int
+    trained: int
+    parameters: int
+    width: int
+    hidden: int
+    layers: int
+    vocabulary: int
+    kept_a_token: int
+    pieces: int
+
+
+def model_size(run: RunConfig, folder: Path, device: Device) -> ModelSize:
+    """Sizes of the run's model, of which `folder` has the configuration. Raises TrainerError (InvalidModel)."""
+    config = _config(run, folder)
+    frozen_base = METHODS[run.method].frozen_base
+    auto = AutoModel if run.task == Task.CLASSIFICATION else AutoModelForCausalLM
+    with torch.device("meta"):
+        model = auto.from_config(config, trust_remote_code=False)
+        model = _wrapped(model, run)
+    held = torch.finfo(device.load_dtype).bits // 8 if frozen_base else 4
+    width = 2 if device.bf16 or device.fp16 else 4
+    trained = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
+    parameters = sum(weight.numel() for weight in model.parameters())
+    frozen = (parameters - trained) * held
+    if run.method == Method.QLORA:
+        packed = sum(weight.numel() for weight in _packed(model))
+        frozen += int(packed * (_four_bits(run.quantization or Quantization()) - held))
+    return ModelSize(
+        frozen_bytes=frozen,
+        trained=trained,
+        parameters=parameters,
+        width=width,
+        hidden=config.hidden_size,
+        layers=config.num_hidden_layers,
+        vocabulary=config.vocab_size,
+        kept_a_token=_kept(config, model, run, width),
+        pieces=_pieces(config),
+    )
+
+
+def _config(run: RunConfig, folder: Path) -> Any:
+    if run.architecture is not None:
+        return new_config(run.architecture, run.architecture.vocabulary_size)
+    try:
+        return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise invalid_model(f"its config.json cannot be read ({type(error).__name__})") from error
+
+
+def _wrapped(model: Any, run: RunConfig) -> Any:
+    kind: Any = "FEATURE_EXTRACTION" if run.task == Task.CLASSIFICATION else "CAUSAL_LM"
+    # Four-bit weights are counted by arithmetic: without storage there is nothing to quantise.
+    method = METHODS[Method.LORA if run.method == Method.QLORA else run.method]
+    return method.wrap(model, run, kind)
+
+
+def _packed(model: Any) -> Iterator[Any]:
+    """Weights of the layers that four bits hold."""
+    for name, module in model.named_modules():
+        inside = "lora_" not in name and not any(head in name.split(".") for head in HEADS)
+        if inside and isinstance(module, torch.nn.Linear):
+            yield module.weight
+
+
+def _four_bits(quantization: Quantization) -> float:
+    """Bytes a weight: four bits, and a constant a block in float32, or in 8 bits with constants of its own."""
+    return 0.5 + (1 if quantization.double_quant else 4) / _BLOCK
+
+
+def _kept(config: Any, model: Any, run: RunConfig, width: int) -> int:
+    """Bytes of a token in one layer: norms in float32, the feed-forward part, inputs of layers, the method's own."""
+    hidden, inner = config.hidden_size, _feed_forward(config)
+    kept = 8 * hidden + _KEPT_BY_ACTIVATION.get(_activation(config), 3) * inner * width
+    if not METHODS[run.method].frozen_base:
+        kept += 8 * hidden + (3 * hidden + inner) * width
+    if _pieces(config):
+        kept += 16 * hidden
+    return kept + _of_method(model, run, width) // config.num_hidden_layers
+
+
+def _of_method(model: Any, run: RunConfig, width: int) -> int:
+    """Bytes of a token in all layers that the method keeps: inputs under dropout, what is scaled, what is added."""
+    if run.method in (Method.LORA, Method.QLORA):
+        dropped = 2 if (run.lora or Lora()).dropout else 0.5
+        layers = (part for part in model.modules() if hasattr(part, "lora_A"))
+        return int(sum(layer.in_features for layer in layers) * width * dropped)
+    if run.method == Method.IA3:
+        return sum(layer.out_features * width for layer in model.modules() if hasattr(layer, "ia3_l"))
+    networks = (part for part in model.modules() if isinstance(part, Bottleneck))
+    return sum(12 * network.up.out_features for network in networks)
+
+
+def _feed_forward(config: Any) -> int:
+    names = ("intermediate_size", "n_inner", "hidden_dim")
+    found = next((getattr(config, name) for name in names if getattr(config, name, None)), None)
+    return int(found or 4 * config.hidden_size)
+
+
+def _activation(config: Any) -> str:
+    names = ("hidden_act", "activation_function", "activation")
+    return next((str(getattr(config, name)) for name in names if hasattr(config, name)), "")
+
+
+def _pieces(config: Any) -> int:
+    """Numbers a pair of tokens that attention with dropout keeps; without dropout it keeps none."""
+    names = ("attention_dropout", "attn_pdrop", "attention_probs_dropout_prob")
+    drops = any(getattr(config, name, 0) for name in names)
+    return int(config.num_attention_heads) if drops else 0
