@@ -119,10 +119,16 @@ def _evaluation(name: str, job: Json) -> Check | None:
     return false("EvaluationNotPassed", f"FineTuneJob {name!r} did not pass its evaluation: {said}")
 
 
+_UNSERVED = {
+    ServedAs.MERGED: "method {} left a whole model: name it in spec.model.fineTuneJob of a BankingModel of its own",
+    ServedAs.CLASSIFIER: "a classifier gives no answers: it is no adapter",
+    ServedAs.NOT_SERVABLE: "no engine applies what method {} learns: tune with LoRA or QLoRA to serve it as an adapter",
+}
+
+
 def _fits(name: str, artifact: ArtifactStatus, spec: BankingModelSpec, base: Resolved) -> Check | None:
     if artifact.served_as != ServedAs.ADAPTER:
-        message = f"the artifact of FineTuneJob {name!r} is no adapter that an engine serves ({artifact.served_as})"
-        return false("NotServable", message)
+        return false("NotServable", f"FineTuneJob {name!r}: {_UNSERVED[artifact.served_as].format(artifact.method)}")
     if artifact.rank and artifact.rank > spec.lora.max_rank:
         return false("RankTooLarge", f"rank {artifact.rank} is above spec.lora.maxRank ({spec.lora.max_rank})")
     trained_on = artifact.base_model_digest
