@@ -177,7 +177,7 @@ def test_a_run_stopped_while_it_evaluates_does_not_train_again(tmp_path: Path, f
     run = configured("Instruction", "LoRA", lora={"rank": 4})
     calm, stopped = Pod(tmp_path / "calm"), Pod(tmp_path / "stopped")
     attempt(calm, run, files)
-    code, before = attempt(stopped, run, files, stop=f"checkpoint of step {STEPS} saved")
+    code, before = attempt(stopped, run, files, stop="Evaluating")
     assert code == ExitCode.INTERRUPTED and max(before.losses) == STEPS
     code, after = attempt(stopped, run, files)
     assert code == ExitCode.OK and after.losses == {}

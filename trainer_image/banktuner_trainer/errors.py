@@ -53,8 +53,8 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or any(mark in str(error).lower() for mark in _OUT_OF_MEMORY_MARKS)
 
 
-_DISK_FULL_MARKS = ("no space left on device", "disk quota exceeded", "pytorchstreamwriter failed writing")
-"""What safetensors and torch say; torch knows no other reason for a write that fails than a full disk."""
+_DISK_FULL_MARKS = ("no space left on device", "disk quota exceeded")
+"""What libraries say that do not raise an OSError, such as safetensors."""
 
 
 def _is_disk_full(error: BaseException) -> bool:

@@ -4,6 +4,7 @@ A folder is filled under a temporary name, every file reaches the disk, checkpoi
 then the folder takes its name. A process killed anywhere in between leaves nothing that could be taken for complete.
 """
 
+import errno
 import hashlib
 import os
 import shutil
@@ -20,6 +21,8 @@ from banktuner_api.manifest import ManifestFile
 from banktuner_trainer import VERSION
 
 UNFINISHED = ".unfinished-"
+FULL_BYTES = 64 * 1024
+"""A disk with less room than this is full."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +50,12 @@ def write(parent: Path, step: int, run: Digest, fill: Callable[[Path], None]) ->
         beside.mkdir()
         fill(beside)
         manifest = _seal(beside, step, run)
-    except BaseException:
+    except BaseException as error:
+        full = shutil.disk_usage(parent).free < FULL_BYTES
         shutil.rmtree(beside, ignore_errors=True)
+        if full and isinstance(error, Exception):
+            # torch tells of a full disk as of an unexpected position in a file.
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
         raise
     shutil.rmtree(place, ignore_errors=True)
     beside.rename(place)
