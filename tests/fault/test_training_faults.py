@@ -134,6 +134,83 @@ def wire(namespace: str) -> Iterator[Wire]:
     relay.listener.close()
 
 
+LONG: dict[str, Any] = {
+    "training": {"maxSteps": 1500, "batchSize": 8, "maxLength": 64, "seed": 3},
+    "checkpoint": {"everySteps": 100, "keepLast": 2},
+    "backoffLimit": 3,
+}
+
+
+@pytest.fixture(scope="module")
+def undisturbed_long(namespace: str) -> Json:
+    """The end state of a job that trains long enough to be disturbed in the middle."""
+    kube.apply(job("calm-long", namespace, **LONG), namespace)
+    return end_state(cluster.wait_succeeded("calm-long", namespace, 900))
+
+
+def stored_under(name: str, namespace: str) -> list[str]:
+    """Keys of everything that a job has in object storage."""
+    thing = kube.get("finetunejob", name, namespace) or {}
+    uri = urlsplit(thing["spec"]["output"]["uri"])
+    folder = f"{uri.path.strip('/')}/{namespace}/{name}/{thing['metadata']['uid']}/"
+    return sorted(meta["path"] for batch in kube.bucket().list(folder) for meta in batch)
+
+
+@pytest.mark.parametrize(("name", "flags"), [("deleted-pod", []), ("killed-pod", ["--grace-period=0", "--force"])])
+def test_the_next_attempt_goes_on_from_the_checkpoint(
+    namespace: str, undisturbed_long: Json, name: str, flags: list[str]
+) -> None:
+    kube.apply(job(name, namespace, **LONG), namespace)
+
+    def checkpoint() -> Json | None:
+        return cluster.status_of("finetunejob", name, namespace).get("checkpoint")
+
+    before = cluster.eventually(checkpoint, 300, "a checkpoint in status")
+    assert before["step"] % 100 == 0 and before["uri"].endswith(f"/checkpoints/step-{before['step']}")
+    uid = (kube.get("finetunejob", name, namespace) or {})["metadata"]["uid"]
+    [pod] = [child for child in cluster.owned(uid, namespace) if child.startswith("pod/")]
+    kube.kubectl("delete", pod, "-n", namespace, *flags)
+
+    def second() -> str | None:
+        logs = [
+            kube.kubectl("logs", child, "-n", namespace, "-c", "trainer")
+            for child in cluster.owned(uid, namespace)
+            if child.startswith("pod/") and child != pod and _started(child, namespace)
+        ]
+        return next((log for log in logs if "goes on from the checkpoint of step" in log), None)
+
+    log = cluster.eventually(second, 300, "the second attempt goes on")
+    step = int(log.partition("goes on from the checkpoint of step ")[2].partition(",")[0])
+    assert step >= before["step"]
+    done = cluster.wait_succeeded(name, namespace, 900)
+    assert end_state(done) == undisturbed_long | {"attempts": 2}
+    keys = stored_under(name, namespace)
+    assert [key.rpartition("/")[2] for key in keys].count("COMMITTED") == 1, "one attempt committed"
+    assert not [key for key in keys if "/checkpoints/" in key], "what nobody needs any more is deleted"
+
+
+def _started(pod: str, namespace: str) -> bool:
+    text = kube.kubectl("get", pod, "-n", namespace, "-o", "jsonpath={.status.containerStatuses[0].state}")
+    return "running" in text or "terminated" in text
+
+
+def test_object_store_down_while_training(namespace: str, wire: Wire, undisturbed_long: Json) -> None:
+    output = {"uri": f"s3://{os.environ['BANKTUNER_BUCKET']}/e2e/wire", "secretRef": {"name": "s3-wire"}}
+    kube.apply(job("no-store", namespace, **LONG, output=output), namespace)
+    wait_phase("no-store", namespace, "Running")
+    wire.cut()
+
+    def told() -> Json | None:
+        conditions = cluster.status_of("finetunejob", "no-store", namespace)["conditions"]
+        return next((entry for entry in conditions if entry["reason"] == "CheckpointNotStored"), None)
+
+    condition = cluster.eventually(told, 180, "a condition that tells of the outage")
+    assert "spec.output.uri" in condition["message"] and "the training goes on" in condition["message"]
+    assert cluster.status_of("finetunejob", "no-store", namespace)["phase"] == "Running"
+    wire.mend()
+    assert end_state(cluster.wait_succeeded("no-store", namespace, 900)) == undisturbed_long
+
+
 def test_object_store_down_while_publishing(namespace: str, wire: Wire, undisturbed: Json) -> None:
     output = {"uri": f"s3://{os.environ['BANKTUNER_BUCKET']}/e2e/wire", "secretRef": {"name": "s3-wire"}}
     kube.apply(job("outage", namespace, output=output), namespace)
