@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ def ensure_chat_template(tokenizer: Any) -> None:
 
 def load_causal(folder: Path, run: RunConfig, device: Device, vocabulary: int) -> Any:
     """The base model with its language-model head. Raises TrainerError (InvalidModel)."""
-    model, missing = _load(AutoModelForCausalLM, folder, run, device)
+    model, missing = _load(AutoModelForCausalLM, folder, run, device, attn_implementation=attention(run, device))
     if missing:
         raise invalid_model("it has no weights for a language-model head: task Instruction needs a generative model")
     _check_vocabulary(model, vocabulary)
@@ -68,6 +69,20 @@ def load_encoder(folder: Path, run: RunConfig, device: Device, vocabulary: int) 
     return drop_pooler(model)
 
 
+def load_plain_encoder(folder: Path) -> Any:
+    """The same in float32 on the CPU, not quantised, for what is exported. Raises OSError."""
+    return drop_pooler(
+        AutoModel.from_pretrained(
+            folder,
+            config=_config(folder),
+            dtype=torch.float32,
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=True,
+        )
+    )
+
+
 def drop_pooler(model: Any) -> Any:
     """Without the layer that some encoders have for tasks of their own: a method would tune it for nothing."""
     if getattr(model, POOLER, None) is not None:
@@ -75,7 +90,13 @@ def drop_pooler(model: Any) -> Any:
     return model
 
 
-def _load(auto: Any, folder: Path, run: RunConfig, device: Device) -> tuple[Any, list[str]]:
+def attention(run: RunConfig, device: Device) -> str:
+    """FlashAttention 2 where the image has it and the weights are of 16 bit, which it needs; else torch's own."""
+    half = METHODS[run.method].frozen_base and (device.bf16 or device.fp16)
+    return "flash_attention_2" if device.cuda and half and find_spec("flash_attn") else "sdpa"
+
+
+def _load(auto: Any, folder: Path, run: RunConfig, device: Device, **options: Any) -> tuple[Any, list[str]]:
     """(model, names of weights that the folder does not have)."""
     method = METHODS[run.method]
     torch.manual_seed(run.training.seed)
@@ -90,6 +111,7 @@ def _load(auto: Any, folder: Path, run: RunConfig, device: Device) -> tuple[Any,
             trust_remote_code=False,
             local_files_only=True,
             output_loading_info=True,
+            **options,
         )
     except TrainerError:
         raise
