@@ -53,6 +53,7 @@ def run_config(task: str, method: str, **changes: Any) -> RunConfig:
         "model": None if task == "Pretraining" else {"uri": "s3://bank/models/base"},
         "dataset": {"train": {"uri": "s3://bank/train.jsonl"}, "format": "Alpaca"},
         "training": training,
+        "evaluation": {"suites": ["Intent" if task == "Classification" else "Perplexity"]},
         "output": {"uri": "s3://bank/out/bank/job/u-1/1/"},
         "agentUrl": "https://127.0.0.1:9",
     }
@@ -112,13 +113,21 @@ class Pod:
         config.parent.mkdir(parents=True, exist_ok=True)
         config.write_text(json.dumps(run.to_json()), encoding="utf-8")
 
-    def stage(self, run: RunConfig, train: Path, test: Path | None = None, model: Path | None = None) -> None:
+    def stage(
+        self,
+        run: RunConfig,
+        train: Path,
+        test: Path | None = None,
+        model: Path | None = None,
+        out_of_scope: Path | None = None,
+    ) -> None:
         """What the ConfigMap and the `stage` container bring."""
         self.configure(run)
         staged = Staged(
             model_digest=DIGEST if model else None,
             train=staged_file(train),
             test=staged_file(test) if test else None,
+            out_of_scope=staged_file(out_of_scope) if out_of_scope else None,
         )
         write_control(self.control, STAGED, staged)
         if model is not None:
