@@ -236,3 +236,22 @@ def exported(pod: Pod, family: str, method: str, formats: list[str], **changes: 
                 weight.add_(torch.randn_like(weight) * 0.1)
     export(run, paths_from(pod.environment()), model.eval(), tokenizer)
     return tokenizer
+
+
+def logits(model: Any, ids: list[int]) -> Any:
+    """Of every position, shape (tokens, vocabulary)."""
+    import torch
+
+    with torch.no_grad():
+        return model(torch.tensor([ids])).logits[0]
+
+
+def greedy(model: Any, ids: list[int], count: int) -> tuple[list[int], float]:
+    """(tokens, the smallest lead of a token over the next best)."""
+    answer: list[int] = []
+    lead = float("inf")
+    for _ in range(count):
+        best = logits(model, [*ids, *answer])[-1].topk(2)
+        lead = min(lead, float(best.values[0] - best.values[1]))
+        answer.append(int(best.indices[0]))
+    return answer, lead

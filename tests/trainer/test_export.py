@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from banktuner_trainer.export.legacy import legacy_model, legacy_tokenizer
+from tests.trainer.gguf_support import greedy, llama_cpp, load
+from tests.trainer.harness import Pod, run_config
 
 LLAMA3_ROPE = {"rope_theta": 5e5, "rope_type": "llama3", "factor": 8.0}
 LONG_ROPE = {
@@ -51,7 +53,7 @@ def test_model_config_has_both_generations_of_names() -> None:
 
 
 def test_published_model_by_content(base_model: Path) -> None:
-    assert {path.name for path in base_model.iterdir()} == {
+    assert {path.name for path in base_model.iterdir() if path.is_file()} == {
         "config.json",
         "generation_config.json",
         "model.safetensors",
@@ -76,7 +78,7 @@ def test_published_model_is_loaded_by_transformers_5(base_model: Path) -> None:
     )
     assert not info["missing_keys"]
     assert not info["unexpected_keys"]
-    assert len(tokenizer) == model.config.vocab_size
+    assert len(tokenizer) <= model.config.vocab_size
     messages = [{"role": "user", "content": "What is the fee?"}]
     text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
     assert text == "<s>### Instruction:\nWhat is the fee?\n\n### Response:\n"
@@ -85,3 +87,44 @@ def test_published_model_is_loaded_by_transformers_5(base_model: Path) -> None:
     answer = model.generate(**ids, max_new_tokens=4, do_sample=False)
     assert answer.shape[1] > ids["input_ids"].shape[1]
     assert tokenizer("a")["input_ids"][0] == tokenizer.bos_token_id
+
+
+FORMS = {
+    *("adapter_config.json", "adapter_model.safetensors", "tokenizer.json", "tokenizer_config.json"),
+    *("merged/config.json", "merged/generation_config.json", "merged/model.safetensors"),
+    *("merged/tokenizer.json", "merged/tokenizer_config.json"),
+    *("gguf/model.gguf", "gguf/adapter.gguf", "gguf/Modelfile.txt"),
+}
+
+
+def test_a_job_publishes_the_forms_that_it_asks_for(
+    pod: Pod, base_model: Path, train_file: Path, test_file: Path
+) -> None:
+    pytest.importorskip("torch")
+    from transformers import AutoTokenizer
+
+    from banktuner_api.finetunejob_methods import Method
+    from banktuner_trainer.attempt import run_attempt
+    from banktuner_trainer.methods import METHODS
+    from banktuner_trainer.settings import paths_from
+
+    lora = {"rank": 8, "alpha": 16, "dropout": 0.0}
+    run = run_config("Instruction", "LoRA", lora=lora, formats=["Adapter", "Merged", "GGUF"], training={"epochs": 2})
+    pod.stage(run, train_file, test_file, base_model)
+    pod.answer_requests(run)
+    run_attempt(run, paths_from(pod.environment()))
+
+    names = {path.relative_to(pod.output).as_posix() for path in pod.output.rglob("*") if path.is_file()}
+    assert {name for name in names if not name.startswith("report/")} == FORMS
+    assert read(pod.output / "merged" / "config.json")["torch_dtype"] == "bfloat16"
+    assert read(pod.output / "merged" / "tokenizer_config.json") == read(pod.output / "tokenizer_config.json")
+
+    tokenizer = AutoTokenizer.from_pretrained(pod.output / "merged")
+    question = [{"role": "user", "content": "What is the fee for a loan?"}]
+    text = tokenizer.apply_chat_template(question, add_generation_prompt=True, tokenize=False)
+    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+    adapted, _ = greedy(METHODS[Method.LORA].load(load(base_model), pod.output), ids, 24)
+    answer = adapted[: adapted.index(tokenizer.eos_token_id) + 1]
+    assert greedy(load(pod.output / "merged"), ids, len(answer))[0] == answer
+    read_back = llama_cpp(pod.output / "gguf" / "model.gguf", prompts=[ids], count=len(answer))
+    assert read_back["answers"][0]["answer"] == answer

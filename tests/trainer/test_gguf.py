@@ -23,26 +23,10 @@ from banktuner_trainer.errors import TrainerError
 from banktuner_trainer.export import gguf_files
 from banktuner_trainer.export.folder import check_formats
 from banktuner_trainer.methods import METHODS
-from tests.trainer.gguf_support import FAMILIES, WORDS, base_in, exported, llama_cpp, load
+from tests.trainer.gguf_support import FAMILIES, WORDS, base_in, exported, greedy, llama_cpp, load, logits
 from tests.trainer.harness import Pod, run_config
 
 TOLERANCE = 0.02
-
-
-def logits(model: Any, ids: list[int]) -> Any:
-    with torch.no_grad():
-        return model(torch.tensor([ids])).logits[0]
-
-
-def greedy(model: Any, ids: list[int], count: int) -> tuple[list[int], float]:
-    """(tokens, the smallest lead of a token over the next best)."""
-    answer: list[int] = []
-    lead = float("inf")
-    for _ in range(count):
-        best = logits(model, [*ids, *answer])[-1].topk(2)
-        lead = min(lead, float(best.values[0] - best.values[1]))
-        answer.append(int(best.indices[0]))
-    return answer, lead
 
 
 def distance(one: Any, other: Any) -> float:
