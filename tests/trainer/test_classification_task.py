@@ -1,6 +1,7 @@
 # ruff: noqa: E402
 """The task Classification on a tiny encoder: it learns, tells strangers apart, and its artifact answers the same."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,14 @@ from transformers import AutoModel
 from banktuner_api.finetunejob_status import ServedAs
 from banktuner_api.handshake import STAGED, write_control
 from banktuner_api.run_config import RunConfig
+from banktuner_gateway.classifier import IntentClassifier
 from banktuner_trainer import publishing
 from banktuner_trainer.classify import artifact
 from banktuner_trainer.classify.batching import Batcher
 from banktuner_trainer.classify.pooling import pool
 from banktuner_trainer.device import choose_device
 from banktuner_trainer.export.folder import export
+from banktuner_trainer.export.onnx import load_served
 from banktuner_trainer.methods import METHODS
 from banktuner_trainer.models import drop_pooler, load_tokenizer
 from banktuner_trainer.reporting import Reporter
@@ -29,7 +32,7 @@ from banktuner_trainer.tasks.base import Context, Outcome
 from tests.trainer.harness import Pod, run_config, staged_file, write_jsonl
 
 LABELS = ["card", "loan", "transfer"]
-RATES = {"Full": 0.001, "IA3": 0.05, "PrefixTuning": 0.003}
+RATES = {"Full": 0.001, "IA3": 0.05, "Adapter": 0.01, "PrefixTuning": 0.003}
 BLOCKS: dict[str, dict[str, Any]] = {
     "LoRA": {"lora": {"rank": 8, "alpha": 16, "dropout": 0.0}},
     "QLoRA": {"lora": {"rank": 8, "alpha": 16, "dropout": 0.0}, "quantization": {"computeType": "float32"}},
@@ -86,7 +89,7 @@ def train(pod: Pod, encoder: Path, method: str, outside: list[dict[str, str]], *
     return Trained(run, outcome, pod.output)
 
 
-def reload(trained: Trained, base: Path) -> tuple[Any, Any, artifact.Description]:
+def reload(trained: Trained, base: Path) -> artifact.Trained:
     """The classifier as its files alone make it."""
     method = METHODS[trained.run.method]
     folder = trained.folder if method.load is None else base
@@ -99,19 +102,78 @@ def batch(tokenizer: Any, texts: list[str]) -> dict[str, Any]:
     return Batcher(tokenizer.pad_token_id)([{"input_ids": tokenizer(text)["input_ids"]} for text in texts])
 
 
+@pytest.fixture(scope="module")
+def with_strangers(tmp_path_factory: pytest.TempPathFactory, encoder: Path) -> Trained:
+    """A LoRA classifier that was also shown strangers' questions."""
+    return train(Pod(tmp_path_factory.mktemp("strangers")), encoder, "LoRA", strangers(120))
+
+
+@pytest.fixture(scope="module")
+def many_questions() -> list[str]:
+    """1,000 texts, known and strange, short and long."""
+    known, strange = questions(500), strangers(500)
+    words = " ".join(LABELS)
+    return [f"{row['text']} {words[: n % 40]}".strip() for n, row in enumerate([*known, *strange])]
+
+
 @pytest.mark.parametrize("method", list(BLOCKS))
 def test_every_method_learns_and_its_artifact_answers_the_same(pod: Pod, encoder: Path, method: str) -> None:
     trained = train(pod, encoder, method, [])
     assert trained.outcome.served_as is ServedAs.CLASSIFIER
     assert trained.metric("intent_accuracy") > 0.9 and trained.metric("macro_f1") > 0.9
     assert trained.metric("intent_accuracy_low") < trained.metric("intent_accuracy")
-    model, _, description = reload(trained, encoder)
+    again = reload(trained, encoder)
+    model, description = again.model, again.description
     assert description.labels == LABELS
     asked = batch(load_tokenizer(trained.folder), ["please help me with my loan number 3", "stamps rain"])
     with torch.no_grad():
-        answered = model(**asked)
-        trained.outcome.model.eval()
-        hidden = trained.outcome.model(**asked).last_hidden_state
-        before = model.head.features(pool(hidden, asked["attention_mask"], "mean"))
-    torch.testing.assert_close(answered["features"], before, rtol=1e-4, atol=1e-4)
-    assert description.labels[int(answered["logits"][0].argmax())] == "loan"
+        logits, out_of_scope = again.judge(model.pooled(**asked))
+        hidden = trained.outcome.model.eval()(**asked).last_hidden_state
+        expected = again.judge(pool(hidden, asked["attention_mask"], "mean"))
+    torch.testing.assert_close(logits, expected[0], rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(out_of_scope, expected[1], rtol=1e-4, atol=1e-4)
+    assert description.labels[int(logits[0].argmax())] == "loan"
+
+
+def test_strangers_are_told_apart(with_strangers: Trained) -> None:
+    assert with_strangers.metric("intent_accuracy") > 0.9
+    assert with_strangers.metric("scope_accuracy") > 0.95
+    assert with_strangers.metric("scope_auroc") > 0.98
+    assert with_strangers.metric("out_of_scope_recall_general") > 0.9
+    assert with_strangers.metric("out_of_scope_recall_in_domain") > 0.9
+    description = artifact.Description.from_json(json.loads((with_strangers.folder / "classifier.json").read_text()))
+    assert description.labels == LABELS, "strangers are no label"
+    assert description.calibration.inside > 0 and description.calibration.outside > 0
+
+
+def test_the_untuned_model_stands_beside(with_strangers: Trained) -> None:
+    [accuracy] = [one for one in with_strangers.outcome.metrics if one.name == "intent_accuracy"]
+    assert accuracy.baseline is not None and float(accuracy.baseline) < float(accuracy.value) + 1e-9
+
+
+def test_the_gateway_reads_what_pytorch_says(with_strangers: Trained, encoder: Path, many_questions: list[str]) -> None:
+    gateway = IntentClassifier(with_strangers.folder / "onnx")
+    served, description = load_served(METHODS["LoRA"], encoder, with_strangers.folder)
+    tokenizer = load_tokenizer(with_strangers.folder)
+    for start in range(0, len(many_questions), 100):
+        texts = many_questions[start : start + 100]
+        with torch.no_grad():
+            logits, out_of_scope = served(**batch(tokenizer, texts))
+        said, score = gateway.scores(texts)
+        torch.testing.assert_close(torch.from_numpy(said), logits, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(torch.from_numpy(score), out_of_scope, rtol=1e-4, atol=1e-5)
+        judged = gateway.judge(texts)
+        assert [one.label for one in judged] == [description.labels[int(row.argmax())] for row in logits]
+        assert [one.rejected for one in judged] == [bool(row >= gateway.threshold) for row in score]
+    [alone] = gateway.judge(["please help me with my loan number 3"])
+    assert alone.label == "loan" and not alone.rejected and alone.confidence > 0.9
+    assert gateway.judge(["will it rain in town on day 3"])[0].rejected
+    assert gateway.judge([]) == []
+
+
+def test_long_texts_are_cut_as_in_training(with_strangers: Trained) -> None:
+    gateway = IntentClassifier(with_strangers.folder / "onnx")
+    limit = json.loads((with_strangers.folder / "onnx" / "classifier.json").read_text())["maxLength"]
+    text = "loan " * limit
+    logits, _ = gateway.scores([text, text + "card " * 50])
+    assert (logits[0] == logits[1]).all()

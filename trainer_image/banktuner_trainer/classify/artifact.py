@@ -9,8 +9,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from banktuner_trainer.classify.calibration import Calibration
+from banktuner_trainer.classify.judge import Judge
 from banktuner_trainer.classify.model import Classifier
-from banktuner_trainer.classify.scope import ScopeScore
 
 WEIGHTS = "head.safetensors"
 DESCRIPTION = "classifier.json"
@@ -42,12 +42,20 @@ class Description:
         return Description(content["labels"], content["maxLength"], calibration)
 
 
-def save(model: Classifier, score: ScopeScore, description: Description, folder: Path) -> None:
+@dataclass(frozen=True)
+class Trained:
+    """A classifier with everything that it answers with; the judge has the model's head."""
+
+    model: Classifier
+    judge: Judge
+    description: Description
+
+
+def save(trained: Trained, folder: Path) -> None:
     """Write both files. Raises OSError."""
-    tensors = {f"head.{name}": tensor for name, tensor in model.head.state_dict().items()}
-    tensors |= {f"scope.{name}": tensor for name, tensor in score.state_dict().items()}
-    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, folder / WEIGHTS)
-    write_description(description, folder)
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in trained.judge.state_dict().items()}
+    save_file(tensors, folder / WEIGHTS)
+    write_description(trained.description, folder)
 
 
 def write_description(description: Description, folder: Path) -> None:
@@ -56,20 +64,14 @@ def write_description(description: Description, folder: Path) -> None:
     (folder / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
 
 
-def load(encoder: Any, folder: Path) -> tuple[Classifier, ScopeScore, Description]:
+def load(encoder: Any, folder: Path) -> Trained:
     """The classifier on `encoder`, which holds the artifact's adapter already, frozen and in evaluation mode.
 
     Raises OSError, ValueError, KeyError where the files do not belong together.
     """
     description = Description.from_json(json.loads((folder / DESCRIPTION).read_text(encoding="utf-8")))
     tensors = load_file(folder / WEIGHTS)
-    outputs = len(tensors["head.directions"])
-    model = Classifier(encoder, outputs, smoothing=0.0)
-    model.head.load_state_dict(_below("head.", tensors))
-    score = ScopeScore(len(description.labels), torch.zeros_like(tensors["scope.memory"]))
-    score.load_state_dict(_below("scope.", tensors))
-    return model.requires_grad_(False).eval(), score.eval(), description
-
-
-def _below(prefix: str, tensors: dict[str, Any]) -> dict[str, Any]:
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+    model = Classifier(encoder, len(tensors["head.directions"]))
+    judge = Judge(model.head, torch.zeros_like(tensors["memory"]))
+    judge.load_state_dict(tensors)
+    return Trained(model.requires_grad_(False).eval(), judge.eval(), description)

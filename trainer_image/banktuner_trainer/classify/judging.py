@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -10,19 +9,19 @@ import torch
 from banktuner_api.common import Metric
 from banktuner_trainer.classify.batching import Batcher, Encoded
 from banktuner_trainer.classify.calibration import Calibration, calibrate
+from banktuner_trainer.classify.judge import Judge, memory_of
 from banktuner_trainer.classify.model import Classifier, pooled
 from banktuner_trainer.classify.rows import Part, Rows
-from banktuner_trainer.classify.scope import ScopeScore, memory_of
 from banktuner_trainer.evaluate.intent import intent_metrics
 from banktuner_trainer.evaluate.scope import Judged, scope_metrics
 
-CHUNK = 1024
+CHUNK = 512
 """Rows whose cosines to the whole memory are held at once."""
 
 
 @dataclass(frozen=True)
 class Answers:
-    """(rows, labels) logits of the labels alone, and (rows,) probabilities of being out of scope."""
+    """(rows, labels) logits, and (rows,) probabilities of being out of scope."""
 
     logits: np.ndarray
     out_of_scope: np.ndarray
@@ -32,33 +31,33 @@ class Answers:
         return [int(label) for label in self.logits.argmax(axis=1)]
 
 
-def fit_score(model: Classifier, rows: Rows, batcher: Batcher) -> tuple[ScopeScore, Calibration]:
-    """The out-of-scope score of a trained model, calibrated on held-out rows, or on training rows without any."""
+def fit_judge(model: Classifier, rows: Rows, batcher: Batcher) -> tuple[Judge, Calibration]:
+    """The judge of a trained model, calibrated on held-out rows, or on training rows without any."""
     taught = [rows.train.rows[place] for place in rows.train.inside()]
-    memory = memory_of(_features(model, taught, batcher), [row["labels"] for row in taught])
-    score = ScopeScore(len(rows.labels), memory).to(model.device)
+    judge = Judge(model.head, memory_of(pooled(model, taught, batcher), [row["labels"] for row in taught]))
     held = rows.calibration if rows.calibration.inside() else rows.train
-    signs = _signs(model, score, held.rows, batcher)
-    found = calibrate(signs[held.inside()], signs[held.outside()])
-    score.adopt(found.weights, found.bias)
-    return score, found
+    with torch.no_grad():
+        signs = torch.cat([judge.look(part)[1] for part in pooled(model, held.rows, batcher).split(CHUNK)])
+    values = signs.cpu().numpy()
+    found = calibrate(values[held.inside()], values[held.outside()])
+    judge.adopt(found.weights, found.bias)
+    return judge, found
 
 
-def answers(model: Classifier, score: ScopeScore, rows: Sequence[Encoded], batcher: Batcher) -> Answers:
+@torch.no_grad()
+def answers(model: Classifier, judge: Judge, rows: Sequence[Encoded], batcher: Batcher) -> Answers:
     """What the classifier says of `rows`, in their order."""
     if not rows:
-        return Answers(np.zeros((0, score.labels)), np.zeros(0))
-    features = _features(model, rows, batcher)
-    with torch.no_grad():
-        logits = [model.head(part) for part in features.split(CHUNK)]
-        scores = [score(part, ours) for part, ours in zip(features.split(CHUNK), logits, strict=True)]
-    return Answers(torch.cat(logits)[:, : score.labels].cpu().numpy(), torch.cat(scores).cpu().numpy())
+        return Answers(np.zeros((0, len(judge.memory))), np.zeros(0))
+    said = [judge(part) for part in pooled(model, rows, batcher).split(CHUNK)]
+    logits, out_of_scope = (torch.cat(parts).cpu().numpy() for parts in zip(*said, strict=True))
+    return Answers(logits, out_of_scope)
 
 
 @torch.no_grad()
 def loss(model: Classifier, rows: Sequence[Encoded], batcher: Batcher) -> float:
     """Mean cross-entropy of rows in nats, without smoothing."""
-    logits = model.head(_features(model, rows, batcher))
+    logits = model.head(pooled(model, rows, batcher))
     truth = torch.tensor([row["labels"] for row in rows], device=model.device)
     return float(torch.nn.functional.cross_entropy(logits, truth))
 
@@ -80,15 +79,3 @@ def metrics(said: Answers, part: Part, labels: Sequence[str], threshold: float) 
         for kind, value in zip(part.kinds, said.out_of_scope, strict=True)
     ]
     return measured + scope_metrics(judged)
-
-
-def _features(model: Classifier, rows: Sequence[Encoded], batcher: Batcher) -> Any:
-    with torch.no_grad():
-        return model.head.features(pooled(model, rows, batcher))
-
-
-def _signs(model: Classifier, score: ScopeScore, rows: Sequence[Encoded], batcher: Batcher) -> np.ndarray:
-    features = _features(model, rows, batcher)
-    with torch.no_grad():
-        parts = [score.signs(part, model.head(part)) for part in features.split(CHUNK)]
-    return np.asarray(torch.cat(parts).cpu().numpy())

@@ -1,13 +1,13 @@
-"""The classifier: an encoder, which a tuning method may have wrapped, its pooled features, and a head."""
+"""The classifier in training: an encoder, which a tuning method may have wrapped, its pooled features, and a head."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import torch
+from torch.nn.functional import cross_entropy
 
 from banktuner_trainer.classify.batching import Batcher, Encoded, batches
 from banktuner_trainer.classify.head import CosineHead
-from banktuner_trainer.classify.losses import classifier_loss
 from banktuner_trainer.classify.pooling import pool, pooling_of
 
 
@@ -16,7 +16,7 @@ class Classifier(torch.nn.Module):
 
     accepts_loss_kwargs = False
 
-    def __init__(self, encoder: Any, labels: int, smoothing: float) -> None:
+    def __init__(self, encoder: Any, labels: int, smoothing: float = 0.0) -> None:
         """`encoder`: any model with last_hidden_state; `labels`: outputs of the head."""
         super().__init__()
         self.encoder = encoder
@@ -36,19 +36,11 @@ class Classifier(torch.nn.Module):
         return pool(hidden, attention_mask, self.pooling)
 
     def forward(self, input_ids: Any, attention_mask: Any, labels: Any = None) -> dict[str, Any]:
-        """`logits` (rows, labels) and `features` (rows, width); with `labels` also the `loss`.
-
-        In training each row is read twice, under two dropout masks, and the answers are those of the first reading.
-        """
-        rows = len(input_ids)
-        if labels is not None and self.training:
-            input_ids, attention_mask = input_ids.repeat(2, 1), attention_mask.repeat(2, 1)
-        features = self.head.features(self.pooled(input_ids, attention_mask))
-        logits = self.head(features)
-        answer = {"logits": logits[:rows], "features": features[:rows]}
-        if labels is not None:
-            answer["loss"] = classifier_loss(logits[:rows], logits[-rows:], labels, self.smoothing)
-        return answer
+        """`logits` (rows, labels); with `labels` also the `loss`."""
+        logits = self.head(self.pooled(input_ids, attention_mask))
+        if labels is None:
+            return {"logits": logits}
+        return {"logits": logits, "loss": cross_entropy(logits, labels, label_smoothing=self.smoothing)}
 
     def gradient_checkpointing_enable(self, **options: Any) -> None:
         """What the Trainer calls."""

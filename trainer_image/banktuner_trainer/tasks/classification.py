@@ -3,10 +3,10 @@
 import logging
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
-from datasets import Dataset
 from transformers import Trainer, TrainingArguments
 
 from banktuner_api.common import Metric
@@ -15,13 +15,14 @@ from banktuner_api.run_config import TrainingConfig
 from banktuner_trainer import training
 from banktuner_trainer.classify import artifact, judging
 from banktuner_trainer.classify.batching import Batcher
-from banktuner_trainer.classify.losses import DEFAULT_SMOOTHING
 from banktuner_trainer.classify.model import Classifier, pooled
 from banktuner_trainer.classify.rows import Part, Rows, prepare
 from banktuner_trainer.classify.schedule import epochs_for
 from banktuner_trainer.data.load import load_labelled, load_out_of_scope
 from banktuner_trainer.evaluate.intent import confusion
+from banktuner_trainer.export.onnx import write_onnx
 from banktuner_trainer.loop import arguments, plan_steps
+from banktuner_trainer.memory import check as memory
 from banktuner_trainer.methods import METHODS
 from banktuner_trainer.models import context_length, load_encoder, load_tokenizer
 from banktuner_trainer.progress import Step
@@ -40,14 +41,15 @@ def run(context: Context) -> Outcome:
     encoder = load_encoder(context.paths.model, asked, context.device, len(tokenizer))
     length = context_length(encoder, asked.training.max_length)
     rows = prepare(bank, strangers, tokenizer, length, asked.training.seed)
+    memory.check_rows(asked, context.paths.model, context.device, [row["length"] for row in rows.train.rows], [])
     batcher = Batcher(tokenizer.pad_token_id)
     model = _new(context, encoder, rows, batcher)
     before = _right_at_the_start(context, model, rows.test, batcher)
     measured = _train(context, model, rows, batcher)
     context.reporter.begin(Step.EVALUATE, f"{len(rows.test.rows)} rows")
-    score, calibration = judging.fit_score(model, rows, batcher)
+    judge, calibration = judging.fit_judge(model, rows, batcher)
     description = artifact.Description(rows.labels, length, calibration)
-    said = judging.answers(model, score, rows.test.rows, batcher)
+    said = judging.answers(model, judge, rows.test.rows, batcher)
     metrics = judging.metrics(said, rows.test, rows.labels, calibration.threshold)
     return Outcome(
         model.encoder,
@@ -55,31 +57,37 @@ def run(context: Context) -> Outcome:
         ServedAs.CLASSIFIER,
         [*_beside(metrics, before), *measured, *bank.quality.metrics()],
         confusion(*judging.truth_and_answers(said, rows.test, rows.labels)),
-        files=partial(artifact.save, model, score, description),
+        files=partial(_write, context, artifact.Trained(model, judge, description), tokenizer),
     )
 
 
+def _write(context: Context, trained: artifact.Trained, tokenizer: Any, folder: Path) -> None:
+    """What the artifact has beside the encoder: the head with its score, and the graph for the gateway."""
+    artifact.save(trained, folder)
+    write_onnx(METHODS[context.run.method], context.paths.model, folder, tokenizer)
+
+
 def _new(context: Context, encoder: Any, rows: Rows, batcher: Batcher) -> Classifier:
-    """The model before the first step: the method's changes have no effect yet, the head knows the labels' rows."""
+    """The model before the first step: the method's changes have no effect yet, the head fits."""
     asked = context.run
     smoothing = asked.training.label_smoothing
     wrapped = METHODS[asked.method].wrap(encoder, asked, "FEATURE_EXTRACTION")
-    model = Classifier(wrapped, rows.outputs, DEFAULT_SMOOTHING if smoothing is None else smoothing)
+    model = Classifier(wrapped, rows.outputs, smoothing or 0.0)
     model.to(encoder.device)
     trained_in_float32(model)
     labels = torch.tensor([row["labels"] for row in rows.train.rows], device=model.device)
-    model.head.start(pooled(model, rows.train.rows, batcher), labels)
+    model.head.fit(pooled(model, rows.train.rows, batcher), labels, model.smoothing)
     return model
 
 
 def _right_at_the_start(context: Context, model: Classifier, test: Part, batcher: Batcher) -> dict[str, float]:
-    """The untuned model's numbers: that of the nearest label's mean features."""
+    """The untuned encoder's numbers: a head alone is fitted to its features."""
     if context.run.evaluation.compare_with == "None" or not test.inside():
         return {}
     context.reporter.begin(Step.BASELINE)
     own = [test.rows[place] for place in test.inside()]
     with torch.no_grad():
-        answers = model.head(model.head.features(pooled(model, own, batcher))).argmax(dim=1).tolist()
+        answers = model.head(pooled(model, own, batcher)).argmax(dim=1).tolist()
     right = sum(answer == row["labels"] for answer, row in zip(answers, own, strict=True))
     return {"intent_accuracy": right / len(own)}
 
@@ -101,7 +109,7 @@ def _trainer(context: Context, model: Classifier, train: Sequence[dict[str, Any]
         model=model,
         args=TrainingArguments(**arguments(settings, context.device, context.paths.scratch, plan)),
         data_collator=batcher,
-        train_dataset=Dataset.from_list(list(train)),
+        train_dataset=list(train),
     )
 
 
