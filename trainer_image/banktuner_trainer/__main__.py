@@ -10,13 +10,16 @@ from typing import NoReturn
 from banktuner_api.exit_codes import ExitCode
 from banktuner_api.finetunejob_methods import Method
 from banktuner_api.handshake import Failure, Result, termination_message
-from banktuner_trainer.environment import cpu_limit, limit_threads
+from banktuner_trainer.environment import cpu_limit, hide, limit_threads
 from banktuner_trainer.errors import Interrupted, classify
 from banktuner_trainer.launcher import is_launcher, launch, processes
 from banktuner_trainer.publishing import committed
 from banktuner_trainer.settings import Paths, paths_from, read_run_config
 
 logger = logging.getLogger("banktuner_trainer")
+
+HIDDEN = ("datasets",)
+"""Not used, and transformers would import them for seconds wherever they are installed."""
 
 
 def main() -> int:
@@ -55,9 +58,7 @@ def _result(paths: Paths) -> Result | int | None:
         return launch(run, paths)
     limit_threads(max(1, cpu_limit() // processes(run)))
     warnings.filterwarnings("ignore")
-    if run.method is not Method.QLORA:
-        # Only four-bit weights need it; peft and transformers would import it for seconds wherever it is installed.
-        sys.modules["bitsandbytes"] = None  # type: ignore[assignment]
+    hide(*HIDDEN, *([] if run.method is Method.QLORA else ["bitsandbytes"]))
     # torch takes seconds to import, and an attempt that is committed does not need it.
     from banktuner_trainer.attempt import run_attempt
 

@@ -3,7 +3,6 @@
 import logging
 import os
 
-import datasets
 import torch
 import transformers
 
@@ -64,7 +63,7 @@ def _run(run: RunConfig, paths: Paths, device: Device, world: World) -> Result:
         memory.check_weights(run, paths.model, device)
         outcome = TASKS[run.task](Context(run, staged, paths, device, reporter, world))
         reporter.begin(Step.EXPORT)
-        template_digest = export(run, paths, outcome.model, outcome.tokenizer)
+        template_digest = export(run, paths, outcome.model, outcome.tokenizer, reporter.advance)
         if outcome.files is not None:
             outcome.files(paths.output)
         used = resources_used(clock.seconds(), run.limits.gpus, gpu_peak_bytes())
@@ -129,4 +128,3 @@ def _quiet_libraries() -> None:
     """The log is ours: one plain line a step, no bars."""
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
-    datasets.disable_progress_bars()

@@ -3,6 +3,7 @@
 import math
 import os
 import resource
+import sys
 from pathlib import Path
 
 from banktuner_api.finetunejob_status import ResourcesUsed
@@ -50,6 +51,12 @@ def limit_threads(cpus: int) -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true" if cpus > 1 else "false")
     os.environ.setdefault("RAYON_NUM_THREADS", str(cpus))
+
+
+def hide(*packages: str) -> None:
+    """Have packages look as if they were not installed; to be called before a library that looks for them."""
+    for package in packages:
+        sys.modules[package] = None  # type: ignore[assignment]
 
 
 def resources_used(seconds: float, gpus: int, gpu_peak_bytes: int = 0) -> ResourcesUsed:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.metrics import roc_auc_score, roc_curve
 
 from banktuner_api.common import Metric
 from banktuner_trainer.data.forms import OutOfScopeKind
@@ -48,6 +47,8 @@ def _of_kind(inside: Sequence[Judged], outside: Sequence[Judged], suffix: str) -
     recall = sum(row.rejected for row in outside) / len(outside)
     metrics = [metric(f"out_of_scope_recall{suffix}", recall)]
     if inside:
+        from sklearn.metrics import roc_auc_score
+
         truth = np.array([False] * len(inside) + [True] * len(outside))
         scores = np.array([row.score for row in (*inside, *outside)], dtype=float)
         metrics.append(metric(f"scope_auroc{suffix}", float(roc_auc_score(truth, scores))))
@@ -57,5 +58,7 @@ def _of_kind(inside: Sequence[Judged], outside: Sequence[Judged], suffix: str) -
 
 def fpr_at_tpr(truth: np.ndarray, scores: np.ndarray, rate: float = TRUE_POSITIVE_RATE) -> float:
     """Smallest false positive rate of a threshold whose true positive rate is at least `rate`."""
+    from sklearn.metrics import roc_curve
+
     false_positives, true_positives, _ = roc_curve(truth, scores, drop_intermediate=False)
     return float(false_positives[np.argmax(true_positives >= rate)])
