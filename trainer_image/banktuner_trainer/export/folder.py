@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,6 +14,7 @@ from banktuner_api.finetunejob_methods import Method
 from banktuner_api.finetunejob_spec import ArtifactFormat, Task
 from banktuner_api.manifest import ALLOWED_SUFFIXES, REPORT, sha256_digest
 from banktuner_api.run_config import RunConfig
+from banktuner_trainer.errors import invalid_model
 from banktuner_trainer.export import gguf_files, legacy
 from banktuner_trainer.export.merge import check_mergeable, write_merged
 from banktuner_trainer.export.ollama import modelfile
@@ -32,16 +33,18 @@ def check_formats(run: RunConfig, model: Path) -> None:
         return
     check_mergeable(run)
     if ArtifactFormat.GGUF in run.formats:
-        config = AutoConfig.from_pretrained(model, local_files_only=True, trust_remote_code=False)
         tokenizer = load_tokenizer(model)
         ensure_chat_template(tokenizer)
-        gguf_files.check(config, tokenizer)
+        gguf_files.check(_config(model), tokenizer)
 
 
-def export(run: RunConfig, paths: Paths, model: Any, tokenizer: Any) -> str | None:
+def export(
+    run: RunConfig, paths: Paths, model: Any, tokenizer: Any, told: Callable[[float], Any] = lambda _: None
+) -> str | None:
     """Write the files; what lies in the folder from before is removed, but for the report.
 
-    Returns the digest of the chat template, None without one. Raises OSError, TrainerError.
+    `told`: called with the share that is written, 0 to 1. Returns the digest of the chat template, None without one.
+    Raises OSError, TrainerError.
     """
     output = paths.output
     _clear(output)
@@ -53,11 +56,20 @@ def export(run: RunConfig, paths: Paths, model: Any, tokenizer: Any) -> str | No
     if serves_merged(run):
         write_merged(method, model, paths.model, adapter, output)
     _readable(output, tokenizer)
+    told(1 / 3)
     with _whole_model(run, paths, model, tokenizer, adapter) as whole:
+        told(2 / 3)
         if ArtifactFormat.GGUF in run.formats:
             _write_gguf(run, whole, output, tokenizer)
     _remove_other_kinds(output)
     return sha256_digest(tokenizer.chat_template.encode()) if tokenizer.chat_template else None
+
+
+def _config(model: Path) -> Any:
+    try:
+        return AutoConfig.from_pretrained(model, local_files_only=True, trust_remote_code=False)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise invalid_model(f"its config.json cannot be read ({type(error).__name__})") from error
 
 
 def serves_merged(run: RunConfig) -> bool:
@@ -86,8 +98,7 @@ def _write_gguf(run: RunConfig, whole: Path, output: Path, tokenizer: Any) -> No
     folder.mkdir()
     gguf_files.write_model(whole, tokenizer, folder / "model.gguf")
     if run.method in (Method.LORA, Method.QLORA):
-        config = AutoConfig.from_pretrained(whole, local_files_only=True, trust_remote_code=False)
-        gguf_files.write_adapter(output, config, folder / "adapter.gguf")
+        gguf_files.write_adapter(output, _config(whole), folder / "adapter.gguf")
     (folder / "Modelfile.txt").write_text(modelfile(tokenizer), encoding="utf-8")
 
 
