@@ -21,10 +21,12 @@ WEIGHTS = "adapter_model.safetensors"
 
 @dataclass(frozen=True)
 class Limits:
-    """What the engine can take: the largest rank, and the `tree_digest` of the base model that it serves."""
+    """What the engine can take: the largest rank, the `tree_digest` of the base model that it serves, and the digest of
+    the chat template that it renders conversations with; None where it has none yet and takes an adapter's."""
 
     max_rank: int
     base_digest: Digest
+    chat_template: Digest | None = None
 
 
 def open_adapter(adapter: DesiredAdapter, environment: Mapping[str, str]) -> Source:
@@ -63,6 +65,12 @@ def check_manifest(manifest: Manifest, source: Source, limits: Limits) -> None:
             f" {limits.base_digest}: train it on the served model, or serve the model that it was trained on"
         )
         raise StagerError(ExitCode.INVALID_MODEL, "BaseModelMismatch", message, field)
+    if limits.chat_template is not None and manifest.chat_template_digest not in (None, limits.chat_template):
+        message = (
+            f"{field}: {uri} was trained with another chat template than the engine has: train it on the served model;"
+            " where that has no template of its own, delete the model's pods, and they start with an adapter's"
+        )
+        raise StagerError(ExitCode.INVALID_MODEL, "ChatTemplateMismatch", message, field)
     paths = root_files(manifest).keys()
     foreign = sorted(path for path in paths if PurePosixPath(path).suffix not in folder.ADAPTER_SUFFIXES)
     if foreign:

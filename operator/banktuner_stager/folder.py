@@ -17,6 +17,8 @@ CODE_CONFIGS = ("config.json", "tokenizer_config.json", "processor_config.json",
 """Files whose `auto_map` tells transformers to import Python code."""
 DATA_SUFFIXES = (".csv", ".jsonl", ".json", ".parquet")
 ADAPTER_SUFFIXES = frozenset({".safetensors", ".json", ".txt", ".model"})
+TEMPLATE_FILE = "chat_template.jinja"
+"""Where transformers 5 keeps a chat template."""
 RESERVED = frozenset({MANIFEST, COMMITTED})
 BESIDE_ROOT = frozenset({"merged", "gguf", "onnx", "report", "adapter"})
 """Folders of an artifact that hold other forms of it: its root is what is served, trained on and compared with."""
@@ -114,7 +116,7 @@ def _wanted(path: str) -> bool:
     parts = PurePosixPath(path)
     hidden = any(part.startswith(".") for part in parts.parts)
     taken = not hidden and path not in RESERVED and in_root(path)
-    return taken and parts.suffix.lower() in ALLOWED_SUFFIXES
+    return taken and (parts.suffix.lower() in ALLOWED_SUFFIXES or path == TEMPLATE_FILE)
 
 
 def _adapter_hint(paths: set[str]) -> str:

@@ -10,7 +10,8 @@ from banktuner_api.bankingmodel import Engine
 from banktuner_api.common import Digest
 from banktuner_api.serving import DesiredAdapter, DesiredState
 from banktuner_stager.adapter import Limits, fetch_adapter, open_adapter
-from banktuner_stager.errors import invalid_config
+from banktuner_stager.chat_template import settle, template_digest
+from banktuner_stager.errors import StagerError, invalid_config
 from banktuner_stager.model import stage_model
 from banktuner_stager.paths import BASE_MODEL_DIGEST, Paths
 from banktuner_stager.stage import open_source
@@ -39,18 +40,35 @@ def stage_serving(desired: DesiredState, paths: Paths, environment: Mapping[str,
     source = open_source(desired.model, "spec.model.uri", "spec.model.secretRef", environment)
     digest = stage_model(desired.model, source, paths.model, patience, lambda message: _log("", message))
     handshake.write_atomic(paths.control / BASE_MODEL_DIGEST, digest)
+    limits = Limits(desired.max_rank, digest, template_digest(paths.model))
     if desired.engine is Engine.TGI:
         for adapter in desired.adapters:
-            _stage_adapter(adapter, desired.max_rank, paths, environment, patience)
+            _stage_adapter(adapter, limits, paths, environment, patience)
+    elif limits.chat_template is None:
+        _stage_one_adapter(desired, limits, paths, environment, patience)
+    settle(paths.model, (paths.adapters / adapter.served_name for adapter in desired.adapters))
+    if desired.engine is Engine.TGI:
         lines = (f'"{adapter.served_name}" 1;\n' for adapter in desired.adapters)
         handshake.write_atomic(paths.control / names.SERVED_MAP.name, "".join(lines))
 
 
+def _stage_one_adapter(
+    desired: DesiredState, limits: Limits, paths: Paths, environment: Mapping[str, str], patience: Patience
+) -> None:
+    """Bring the first adapter that can be used: vLLM loads adapters later, but wants a chat template now."""
+    for adapter in desired.adapters:
+        try:
+            _stage_adapter(adapter, limits, paths, environment, patience)
+        except StagerError as error:
+            LOG.warning("%s: %s", error.reason, error.message)
+        else:
+            return
+
+
 def _stage_adapter(
-    adapter: DesiredAdapter, max_rank: int, paths: Paths, environment: Mapping[str, str], patience: Patience
+    adapter: DesiredAdapter, limits: Limits, paths: Paths, environment: Mapping[str, str], patience: Patience
 ) -> None:
     source = open_adapter(adapter, environment)
-    limits = Limits(max_rank, read_base_digest(paths))
     patience.run(lambda: fetch_adapter(adapter, source, paths.adapters, limits), source.location.uri, source.field)
     LOG.info("adapter %s is staged as %s", adapter.name, adapter.served_name)
 

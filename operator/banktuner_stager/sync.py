@@ -16,6 +16,7 @@ from banktuner_api.bankingmodel import AdapterState, InstanceAdapter
 from banktuner_api.common import Digest
 from banktuner_api.serving import DesiredAdapter, DesiredState, Observed
 from banktuner_stager.adapter import Limits, fetch_adapter, open_adapter
+from banktuner_stager.chat_template import NO_TEMPLATE, template_digest
 from banktuner_stager.decide import Action, Step, World, decide
 from banktuner_stager.engine import AdapterEngine, EngineBusyError, EngineError
 from banktuner_stager.paths import ADAPTERS_READY, Paths
@@ -144,7 +145,10 @@ class Sync:
     def _fetch(self, adapter: DesiredAdapter) -> None:
         source = open_adapter(adapter, self.environment)
         try:
-            fetch_adapter(adapter, source, self.paths.adapters, Limits(self.desired.max_rank, self.base_digest))
+            template = template_digest(self.paths.model) or NO_TEMPLATE
+            fetch_adapter(
+                adapter, source, self.paths.adapters, Limits(self.desired.max_rank, self.base_digest, template)
+            )
         except StoreError as error:
             raise give_up(error, source.location.uri, source.field) from error
 
