@@ -15,9 +15,8 @@ from banktuner_api.finetunejob_spec import ArtifactFormat, Task
 from banktuner_api.manifest import ALLOWED_SUFFIXES, REPORT, sha256_digest
 from banktuner_api.run_config import RunConfig
 from banktuner_trainer.errors import invalid_model
-from banktuner_trainer.export import gguf_files, legacy
+from banktuner_trainer.export import legacy
 from banktuner_trainer.export.merge import check_mergeable, write_merged
-from banktuner_trainer.export.ollama import modelfile
 from banktuner_trainer.methods import METHODS
 from banktuner_trainer.models import ensure_chat_template, load_tokenizer
 from banktuner_trainer.settings import Paths
@@ -33,6 +32,8 @@ def check_formats(run: RunConfig, model: Path) -> None:
         return
     check_mergeable(run)
     if ArtifactFormat.GGUF in run.formats:
+        from banktuner_trainer.export import gguf_files  # no other run starts later for it
+
         tokenizer = load_tokenizer(model)
         ensure_chat_template(tokenizer)
         gguf_files.check(_config(model), tokenizer)
@@ -94,6 +95,9 @@ def _whole_model(run: RunConfig, paths: Paths, model: Any, tokenizer: Any, adapt
 
 
 def _write_gguf(run: RunConfig, whole: Path, output: Path, tokenizer: Any) -> None:
+    from banktuner_trainer.export import gguf_files
+    from banktuner_trainer.export.ollama import modelfile
+
     folder = output / GGUF
     folder.mkdir()
     gguf_files.write_model(whole, tokenizer, folder / "model.gguf")
