@@ -157,14 +157,3 @@ def test_a_pod_whose_peer_is_killed_ends_and_says_so(tmp_path: Path) -> None:
     pods.processes[1].kill()
     assert pods.codes() == [ExitCode.INTERRUPTED, -signal.SIGKILL], pods.log(0)
     assert pods.pods[0].termination()["reason"] == "PeerLost"
-
-
-def test_the_processes_of_a_pod_speak_through_it(tmp_path: Path) -> None:
-    """Two GPUs are asked for, so two processes start; where there are none, both say so and the pod does too."""
-    run = configured("Pretraining", "Full", 1, limits={"gpus": 2})
-    pod = Pod(tmp_path)
-    stage(pod, run, None)
-    assert pod.start().wait(timeout=240) == ExitCode.INVALID_CONFIG
-    assert pod.termination()["field"] == "spec.resources.gpus"
-    second = pod.work / "process-1"
-    assert (second / "control" / "staged.json").exists() and (second / "data").is_symlink()

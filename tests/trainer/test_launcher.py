@@ -5,6 +5,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,20 @@ import pytest
 from banktuner_api.exit_codes import ExitCode
 from banktuner_api.run_config import RunConfig
 from banktuner_trainer import launcher
+from banktuner_trainer.__main__ import main
 from banktuner_trainer.settings import Paths
-from tests.trainer.harness import run_config
+from tests.trainer.conftest import answers
+from tests.trainer.harness import Pod, run_config, write_jsonl
 
+pytestmark = pytest.mark.usefixtures("restore_sigterm")
 SAY = 'echo "$BANKTUNER_PROCESS said $1" > "$BANKTUNER_TERMINATION_LOG"; exit $2\n'
+
+
+@pytest.fixture
+def restore_sigterm() -> Iterator[None]:
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture
@@ -45,6 +56,19 @@ def test_all_well(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, run: RunConfi
     play(monkeypatch, tmp_path, "end committed 0", "sleep 0.5; exit 0")
     assert launcher.launch(run, paths) == ExitCode.OK
     assert paths.termination_log.read_text() == "0 said committed\n"
+
+
+def test_a_pod_with_two_gpus_starts_two_processes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, run: RunConfig, pod: Pod
+) -> None:
+    """The container's own command; with one GPU it trains itself."""
+    pod.stage(run, write_jsonl(tmp_path / "rows.jsonl", answers(8)))
+    play(monkeypatch, tmp_path, "sleep 0.5; end committed 0", "end invalid 65")
+    monkeypatch.setattr(launcher, "LEAVE_SECONDS", 1.0)
+    assert main() == ExitCode.INVALID_DATA
+    assert (pod.root / "termination-log").read_text() == "1 said invalid\n"
+    assert (pod.work / "process-1" / "control" / "staged.json").exists()
+    assert (pod.work / "process-1" / "data").is_symlink()
 
 
 def test_each_process_has_its_gpu_and_its_place(
