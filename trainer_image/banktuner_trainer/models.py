@@ -37,9 +37,14 @@ def load_tokenizer(folder: Path) -> Any:
 
 
 def ensure_chat_template(tokenizer: Any) -> None:
-    """Give a tokenizer without chat template the Alpaca one. Raises TrainerError (InvalidModel)."""
+    """Give a tokenizer without chat template the Alpaca one; of several, only the default one is kept.
+
+    Raises TrainerError (InvalidModel).
+    """
     if tokenizer.eos_token_id is None:
         raise invalid_model("its tokenizer has no end-of-text token, so no answer could end")
+    if isinstance(tokenizer.chat_template, dict):
+        tokenizer.chat_template = tokenizer.chat_template.get("default")
     if tokenizer.chat_template is None:
         begins = tokenizer.bos_token_id is not None and tokenizer("a")["input_ids"][0] == tokenizer.bos_token_id
         tokenizer.chat_template = alpaca_chat_template(with_bos=begins)
