@@ -82,7 +82,7 @@ class EvaluationStatus(ApiModel):
 
 
 class ResourcesUsed(ApiModel):
-    """What the trainer container used. `gpuSeconds` = seconds x GPUs."""
+    """What the trainer used, the first of several pods; `gpuSeconds` = seconds x GPUs of all pods."""
 
     gpu_seconds: Annotated[int, Field(ge=0)] = 0
     cpu_seconds: Annotated[int, Field(ge=0)] = 0

@@ -66,7 +66,7 @@ def _run(run: RunConfig, paths: Paths, device: Device, world: World) -> Result:
         template_digest = export(run, paths, outcome.model, outcome.tokenizer, reporter.advance)
         if outcome.files is not None:
             outcome.files(paths.output)
-        used = resources_used(clock.seconds(), run.limits.gpus, gpu_peak_bytes())
+        used = resources_used(clock.seconds(), run.limits.gpus * run.nodes, gpu_peak_bytes())
         used = used.model_copy(update={"peak_memory_bytes": max(used.peak_memory_bytes, outcome.peak_memory_bytes)})
         metrics = ranked(run, [*outcome.metrics, *costs(run, outcome.metrics)])
         logger.info("result: %s", " ".join(f"{one.name}={one.value}" for one in metrics))
