@@ -23,7 +23,10 @@ LIBRARIES = ("torch", "transformers", "peft", "trl", "accelerate", "bitsandbytes
 
 @dataclass(frozen=True)
 class Report:
-    """What a run leaves to be read. `details`: what the task tells beside its metrics; `device`: by name."""
+    """What a run leaves to be read. `details`: what the task tells beside its metrics; `device`: by name.
+
+    A `confusion` without a label, of a test set without a row that has one, is no picture.
+    """
 
     metrics: Sequence[Metric]
     curve: Sequence[CurvePoint]
@@ -40,7 +43,7 @@ def write(report: Report, run: RunConfig, folder: Path) -> None:
     (folder / RESULT).write_text(content, encoding="utf-8")
     if report.curve:
         loss_picture([(point.step, point.loss) for point in report.curve], folder / LOSS_PICTURE)
-    if report.confusion is not None:
+    if report.confusion is not None and report.confusion.labels:
         confusion_picture(report.confusion, folder / CONFUSION_PICTURE)
 
 
