@@ -15,8 +15,8 @@ def spec(**asked: object) -> FineTuneJobSpec:
 @pytest.mark.parametrize(
     ("method", "instruction", "classification"),
     [
-        ("LoRA", 2e-4, 2e-3),
-        ("QLoRA", 2e-4, 2e-3),
+        ("LoRA", 2e-4, 5e-4),
+        ("QLoRA", 2e-4, 5e-4),
         ("IA3", 3e-3, 1e-2),
         ("PrefixTuning", 1e-2, 1e-2),
         ("Adapter", 1e-3, 1e-3),

@@ -27,8 +27,8 @@ def config(**spec: Any) -> RunConfig:
 @pytest.mark.parametrize(
     ("spec", "expected"),
     [
-        ({"method": "LoRA", "task": "Classification"}, (2e-3, 32, 128, False)),
-        ({"method": "QLoRA", "task": "Classification"}, (2e-3, 32, 128, False)),
+        ({"method": "LoRA", "task": "Classification"}, (5e-4, 32, 128, False)),
+        ({"method": "QLoRA", "task": "Classification"}, (5e-4, 32, 128, False)),
         ({"method": "Full", "task": "Classification"}, (2e-5, 32, 128, False)),
         ({"method": "LoRA", "task": "Instruction"}, (2e-4, 8, 1024, False)),
         ({"method": "QLoRA", "task": "Instruction"}, (2e-4, 8, 1024, False)),

@@ -22,8 +22,8 @@ RATES = {
 as in arXiv 2305.14314, IA3 as in arXiv 2205.05638, PrefixTuning as in peft's guide, Adapter as in arXiv 1902.00751."""
 PROJECTED_PREFIX_RATE = 1e-3
 """With spec.prefixTuning.projection a network of its own makes the prefix, and it takes smaller steps."""
-CLASSIFIER_RATES = RATES | {Method.LORA: 2e-3, Method.QLORA: 2e-3, Method.IA3: 1e-2}
-"""A classification head is learned from nothing, beside an encoder that is much smaller than a generative model."""
+CLASSIFIER_RATES = RATES | {Method.LORA: 5e-4, Method.QLORA: 5e-4, Method.IA3: 1e-2}
+"""Encoders are smaller than generative models; the head is fitted beforehand and needs no larger steps."""
 
 
 def training(spec: FineTuneJobSpec) -> TrainingConfig:

@@ -68,6 +68,7 @@ def load_served(method: TuningMethod, base: Path, folder: Path) -> tuple[Served,
 def _export(served: Served, path: Path) -> None:
     ids = torch.ones(2, 16, dtype=torch.long)
     sizes = {0: torch.export.Dim("rows"), 1: torch.export.Dim("tokens", min=2)}
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         torch.onnx.export(
