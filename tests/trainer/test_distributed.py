@@ -131,6 +131,18 @@ def test_two_pods_make_one_whole_model(tmp_path: Path) -> None:
     assert not second.output.exists() and not (second.control / "artifact.json").exists()
 
 
+def test_two_pods_stop_early_together(tmp_path: Path) -> None:
+    stopping = {"patience": 1, "minImprovement": 0.9, "everySteps": 4}
+    early = {"training": {"epochs": 6, "learningRate": 0.03, "earlyStopping": stopping}}
+    together = configured("Pretraining", "Full", 2, **early)
+    pods = Pods(tmp_path / "two", together, None)
+    pods.pods[0].answer_requests(together)
+    single = alone(tmp_path / "one", configured("Pretraining", "Full", 1, **early), None)
+    assert pods.codes() == [ExitCode.OK, ExitCode.OK], pods.log(0) + pods.log(1)
+    assert_same(pods.pods[0], single)
+    assert "step 24" not in numbers(single)
+
+
 def test_two_pods_go_on_from_where_they_were_stopped(tmp_path: Path, base_model: Path) -> None:
     lora = {"lora": {"rank": 4, "dropout": 0}, "training": {"epochs": 12}}
     together = configured("Instruction", "LoRA", 2, **lora)
