@@ -79,7 +79,7 @@ class ArtifactRequest(ApiModel):
 
 
 class Result(ApiModel):
-    """What a successful attempt left; the trainer's termination message. At most 24 metrics, so that it fits."""
+    """What a successful attempt left; the trainer's termination message. As many metrics as fit."""
 
     artifact: ArtifactStatus
     metrics: Metrics = []

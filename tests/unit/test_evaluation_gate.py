@@ -1,6 +1,7 @@
 """From thresholds to EvaluationPassed: what can never be measured is refused, and what is measured is never lost."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from banktuner_api.metrics import METRICS, PROMOTED, measurable, problem
 from banktuner_api.run_config import RunConfig
 from banktuner_trainer.evaluate.compare import MOST_METRICS, compared, costs, ranked
 from banktuner_trainer.reporting import metric
-from tests.trainer.harness import run_config
+from tests.trainer.harness import ROOT, run_config
 from tests.unit.operator_samples import Json, job_owner
 from tests.unit.test_plan_finetune import ARTIFACT, decide, ended, live_job, pod, said
 
@@ -54,7 +55,12 @@ def test_a_job_that_names_everything_measures_everything() -> None:
         ),
         (run_of(thresholds=["bleu_promoted"], promoted=None), "spec.evaluation.thresholds", "bleu_promoted"),
         (run_of("Classification", suites=["Intent", "Safety"]), "spec.evaluation.suites", "Safety measures nothing"),
-        (run_of("Classification", ["perplexity"], suites=["Intent"]), "spec.evaluation.thresholds", "perplexity"),
+        (run_of("Classification", suites=["Intent"]), "spec.evaluation.compareWith", "its base model only"),
+        (
+            run_of("Classification", ["perplexity"], suites=["Intent"], compareWith="Base", promoted=None),
+            "spec.evaluation.thresholds",
+            "perplexity is not measured",
+        ),
     ],
 )
 def test_what_can_never_be_measured_is_refused(run: RunConfig, field: str, words: str) -> None:
@@ -67,7 +73,17 @@ def test_what_can_never_be_measured_is_refused(run: RunConfig, field: str, words
 def test_every_metric_that_can_be_measured_may_have_a_threshold() -> None:
     assert problem(run_of(thresholds=measurable(run_of())[:16])) is None
     assert problem(run_of(thresholds=measurable(run_of())[-16:])) is None
-    assert problem(run_of("Classification", ["scope_auroc"], suites=["Intent", "Scope"], promoted=None)) is None
+    alone = {"compareWith": "Base", "promoted": None}
+    assert problem(run_of("Classification", ["scope_auroc"], suites=["Intent", "Scope"], **alone)) is None
+
+
+def test_the_document_tells_of_every_metric_and_its_unit() -> None:
+    text = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1:3] for line in text.splitlines() if line.startswith("| `")]
+    told = {name: unit.strip() for names, unit in rows for name in re.findall(r"`(\w+)`", names)}
+    for one in METRICS:
+        kind = re.sub("_(in_domain|general)$", "", one.name)
+        assert told.get(kind) == one.unit, one.name
 
 
 def test_the_operator_starts_no_pod_for_such_a_job() -> None:
