@@ -299,6 +299,14 @@ def test_a_tracker_that_comes_back_gets_everything(
     assert mlflow_server.run()["status"] == "FAILED"  # no result came
 
 
+def test_a_pod_that_records_nothing_leaves_the_tracker_alone(tmp_path: Path, mlflow_server: Mlflow) -> None:
+    [tracker] = sidecar.trackers(tracking_run(mlflow={"uri": mlflow_server.uri}), tmp_path, {})
+    tracker.start()
+    tracker.stop()
+    assert tracker.ended(60)
+    assert not mlflow_server.logins
+
+
 def test_trackers_that_are_down_or_hang_end_with_the_job(pod: Pod, silent_port: int, tmp_path: Path) -> None:
     away = f"http://127.0.0.1:{silent_port}"
     tracking = {

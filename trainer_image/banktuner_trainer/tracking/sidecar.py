@@ -87,11 +87,13 @@ class Tracker:
             self._stopping.wait(POLL_SECONDS)
 
     def _deliver(self, last: bool) -> None:
+        points = self._follower.unread()
+        if not points and not self._connected:
+            return  # Of the pods of a job only the first one records: the others must not end its run.
         if not self._connected:
             self._run.start(self._environment)
             self._connected = True
             logger.info("%s: connected", self.name)
-        points = self._follower.unread()
         if points:
             self._run.points(points)
             self._follower.delivered()
