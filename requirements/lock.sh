@@ -14,7 +14,7 @@ compile gateway --constraints operator.txt
 compile torch
 compile trainer
 compile test-trainer --constraints trainer.txt
-compile tgi-reader
+compile tgi-reader --override tgi-reader-overrides.txt
 compile llama-cpp
 compile llama-cpp-build
 compile dev

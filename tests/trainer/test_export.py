@@ -89,6 +89,7 @@ def test_published_model_is_loaded_by_transformers_5(base_model: Path) -> None:
     assert tokenizer("a")["input_ids"][0] == tokenizer.bos_token_id
 
 
+LINEAR = {f"{name}_proj" for name in ("q", "k", "v", "o", "gate", "up", "down")}
 FORMS = {
     *("adapter_config.json", "adapter_model.safetensors", "tokenizer.json", "tokenizer_config.json"),
     *("merged/config.json", "merged/generation_config.json", "merged/model.safetensors"),
@@ -116,6 +117,10 @@ def test_a_job_publishes_the_forms_that_it_asks_for(
 
     names = {path.relative_to(pod.output).as_posix() for path in pod.output.rglob("*") if path.is_file()}
     assert {name for name in names if not name.startswith("report/")} == FORMS
+    adapter = read(pod.output / "adapter_config.json")
+    assert (adapter["peft_type"], adapter["r"], adapter["modules_to_save"]) == ("LORA", 8, None)
+    assert adapter["base_model_name_or_path"] == "s3://bank/models/base"
+    assert {name.rsplit(".", 1)[-1] for name in adapter["target_modules"]} == LINEAR, "names, not all-linear"
     assert read(pod.output / "merged" / "config.json")["torch_dtype"] == "bfloat16"
     assert read(pod.output / "merged" / "tokenizer_config.json") == read(pod.output / "tokenizer_config.json")
 
