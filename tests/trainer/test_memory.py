@@ -155,6 +155,20 @@ def test_a_smaller_method_is_advised_where_it_would_fit(tmp_path: Path) -> None:
         check.check_weights(with_limit(8 * 1024, "Full"), folder, CPU)
 
 
+@pytest.mark.parametrize(("method", "formats"), [("LoRA", ["Adapter", "GGUF"]), ("IA3", [])])
+def test_a_merge_that_cannot_fit_is_refused_before_the_training(
+    method: str, formats: list[str], tmp_path: Path
+) -> None:
+    folder = folder_of(TINY_LLAMA, tmp_path)  # 1.1 billion weights: 4.1 GiB in 32 bit, 2.05 GiB in 16
+    tight, roomy = (with_limit(size, method).model_copy(update={"formats": formats}) for size in (6000, 8000))
+    with pytest.raises(TrainerError, match=r"the merged model is expected to need [78]\.\d+ GiB") as refusal:
+        check.check_weights(tight, folder, CPU)
+    assert refusal.value.field == "spec.resources.memory"
+    assert ("spec.output.formats" in refusal.value.message) == (method == "LoRA")
+    check.check_weights(roomy, folder, CPU)
+    check.check_weights(with_limit(6000, "LoRA"), folder, CPU)
+
+
 def test_an_unknown_limit_refuses_nothing(tmp_path: Path) -> None:
     run = with_limit(0, "Full")
     check.check_weights(run, folder_of(LLAMA_2, tmp_path), CPU)

@@ -9,11 +9,21 @@ import torch
 
 from banktuner_api import memory_advice
 from banktuner_api.exit_codes import ExitCode
+from banktuner_api.finetunejob_methods import Method
+from banktuner_api.finetunejob_spec import ArtifactFormat
 from banktuner_api.run_config import RunConfig
 from banktuner_trainer.device import Device
 from banktuner_trainer.errors import TrainerError, is_out_of_memory
 from banktuner_trainer.launcher import processes
-from banktuner_trainer.memory.estimate import Batch, Estimate, changes_that_fit, estimate, largest_batch
+from banktuner_trainer.memory.estimate import (
+    GIB,
+    OVERHEAD,
+    Batch,
+    Estimate,
+    changes_that_fit,
+    estimate,
+    largest_batch,
+)
 from banktuner_trainer.memory.size import ModelSize, model_size
 from banktuner_trainer.methods import METHODS
 
@@ -29,8 +39,12 @@ _ONE_TOKEN = Batch(rows=1, tokens=1, checkpointing=False)
 
 
 def check_weights(run: RunConfig, folder: Path, device: Device) -> None:
-    """Before anything is loaded: whether weights, gradients and optimiser alone fit. Raises TrainerError."""
-    _check(run, folder, device, _ONE_TOKEN)
+    """Before anything is loaded: whether weights, gradients and optimiser fit, and a merge in the end.
+
+    Raises TrainerError (OutOfMemory).
+    """
+    if _check(run, folder, device, _ONE_TOKEN) is not None and _merges(run):
+        _check_merge(run, model_size(run, folder, device), device)
 
 
 def check_rows(
@@ -46,7 +60,7 @@ def check_rows(
     packs = run.training.packing and METHODS[run.method].packs
     found = _check(run, folder, device, largest_batch(run, max(train), sum(test), packs))
     if found is not None:
-        logger.info("memory expected: %s of %.2f GiB", found, capacity(run, device) / 1024**3)
+        logger.info("memory expected: %s of %.2f GiB", found, capacity(run, device) / GIB)
     return found
 
 
@@ -89,6 +103,23 @@ def _check(run: RunConfig, folder: Path, device: Device, batch: Batch) -> Estima
     what = "the GPU has" if device.cuda else "the limit is"
     message = f"expected to need {found}, and {what} {memory_advice.quantity(limit)}: {advice}"
     raise _refusal(message)
+
+
+def _merges(run: RunConfig) -> bool:
+    asked = {ArtifactFormat.MERGED, ArtifactFormat.GGUF} & set(run.formats)
+    return METHODS[run.method].merge is not None and bool(asked or run.method == Method.IA3)
+
+
+def _check_merge(run: RunConfig, size: ModelSize, device: Device) -> None:
+    """The base model is loaded again in 16 bit, always into the container's memory, when hours have been spent."""
+    limit, held = run.limits.memory_bytes, 0 if device.cuda else size.frozen_bytes
+    needed = LIBRARIES_BYTES + int((held + 2 * size.parameters) * OVERHEAD)
+    if not limit or needed <= limit + RECLAIMABLE_BYTES:
+        return
+    advice = memory_advice.alternatives([memory_advice.more_memory(limit, needed)])
+    other = ", or leave Merged and GGUF out of spec.output.formats" if run.method != Method.IA3 else ""
+    message = f"the merged model is expected to need {needed / GIB:.2f} GiB in the end: {advice}{other}"
+    raise TrainerError(ExitCode.OUT_OF_MEMORY, "OutOfMemory", message, "spec.resources.memory")
 
 
 def _estimator(run: RunConfig, size: ModelSize, device: Device) -> Callable[[Batch], Estimate]:

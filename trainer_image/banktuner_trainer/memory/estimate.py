@@ -18,7 +18,7 @@ _WORKING_LAYERS = 2
 """As much as so many layers keep is needed besides, for gradients on the way back."""
 _ATTENTION_COPIES = 16
 """Bytes a token and number of the hidden size: attention computes in float32 copies on CPUs."""
-_OVERHEAD = 1.15
+OVERHEAD = 1.15
 """Of the allocator: what is freed is not given back at once."""
 
 
@@ -44,7 +44,7 @@ class Estimate:
     @property
     def total(self) -> int:
         """Bytes at the peak."""
-        return int(self.libraries + (self.weights + self.training_state + self.passing) * _OVERHEAD)
+        return int(self.libraries + (self.weights + self.training_state + self.passing) * OVERHEAD)
 
     def __str__(self) -> str:
         """In GiB, for log lines and messages."""
