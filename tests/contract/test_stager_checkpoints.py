@@ -208,6 +208,24 @@ def test_a_sidecar_told_to_stop_first_stores_what_is_saved(job, s3: S3Server) ->
     assert resumed(job(2)) == 4
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_two_pods_of_one_attempt_never_mix_their_checkpoints(job, s3: S3Server, pods: Any, seed: int) -> None:
+    first, contents = job(1), [random.Random(number).randbytes(40_000_000) for number in range(2)]
+    second = pods("twin", s3.secret(PREFIX))
+    (second.config / "run.json").write_bytes((first.config / "run.json").read_bytes())
+    assert second.run("stage") == 0
+    for pod, content in zip((first, second), contents, strict=True):
+        save(pod, 4, content)
+        pod.start("publish")
+        time.sleep(random.Random(seed).uniform(0, 0.5))
+    for pod in (first, second):
+        stored(pod, 4, 60)
+    third = job(2)
+    brought = third.work / "resume" / "trained.safetensors"
+    assert (staged(third).checkpoint is not None) == brought.exists()
+    assert not brought.exists() or brought.read_bytes() in contents
+
+
 def test_the_artifact_goes_first_and_takes_the_checkpoints_away(job, s3: S3Server) -> None:
     pod = job(1)
     save(pod, 4)

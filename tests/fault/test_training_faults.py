@@ -135,8 +135,8 @@ def wire(namespace: str) -> Iterator[Wire]:
 
 
 LONG: dict[str, Any] = {
-    "training": {"maxSteps": 1500, "batchSize": 8, "maxLength": 64, "seed": 3},
-    "checkpoint": {"everySteps": 100, "keepLast": 2},
+    "training": {"maxSteps": 1200, "batchSize": 8, "maxLength": 64, "seed": 3},
+    "checkpoint": {"everySteps": 50, "keepLast": 2},
     "backoffLimit": 3,
 }
 
@@ -166,7 +166,7 @@ def test_the_next_attempt_goes_on_from_the_checkpoint(
         return cluster.status_of("finetunejob", name, namespace).get("checkpoint")
 
     before = cluster.eventually(checkpoint, 300, "a checkpoint in status")
-    assert before["step"] % 100 == 0 and before["uri"].endswith(f"/checkpoints/step-{before['step']}")
+    assert before["step"] % 50 == 0 and before["uri"].endswith(f"/checkpoints/step-{before['step']}")
     uid = (kube.get("finetunejob", name, namespace) or {})["metadata"]["uid"]
     [pod] = [child for child in cluster.owned(uid, namespace) if child.startswith("pod/")]
     kube.kubectl("delete", pod, "-n", namespace, *flags)
