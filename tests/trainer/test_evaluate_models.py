@@ -2,6 +2,7 @@
 """How models are asked: answers, likelihoods, closed sets of intents, a sentence encoder; random weights suffice."""
 
 import math
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,18 +14,20 @@ torch = pytest.importorskip("torch")
 import numpy as np
 from transformers import AutoModelForCausalLM, LlamaConfig
 
-from banktuner_api.finetunejob_data import Architecture
+from banktuner_api.finetunejob_data import Architecture, Preset
 from banktuner_trainer.data.encode import Encoded
-from banktuner_trainer.data.forms import Conversation
+from banktuner_trainer.data.forms import Conversation, OutOfScopeKind
 from banktuner_trainer.errors import TrainerError
-from banktuner_trainer.evaluate import perplexity, safety
+from banktuner_trainer.evaluate import perplexity, pictures, safety, suites
 from banktuner_trainer.evaluate.encoder import Encoder
-from banktuner_trainer.evaluate.generate import Writer, answer_limit, batches, writer_for
+from banktuner_trainer.evaluate.generate import Answers, Writer, answer_limit, batches, writer_for
+from banktuner_trainer.evaluate.intent import confusion
 from banktuner_trainer.evaluate.labels import Label, Trie, check_closed, choose, labels_of
 from banktuner_trainer.evaluate.questions import Question, questions, sample
 from banktuner_trainer.evaluate.similarity import bertscore_f1, cosines
 from banktuner_trainer.models import ensure_chat_template
 from banktuner_trainer.scratch_model import train_tokenizer
+from tests.trainer.harness import run_config
 
 LABELS = ["card lost", "card", "loan rate", "transfer"]
 LENGTH = 96
@@ -232,3 +235,55 @@ def test_an_encoder_that_is_none_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TrainerError) as refused:
         Encoder(tmp_path, cuda=False)
     assert refused.value.field == "spec.evaluation.encoder.uri"
+
+
+def answers_to(pairs: list[tuple[str, str]]) -> suites.Asked:
+    """(reference, answer) pairs, as if a model had said them."""
+    asked = [Question([], "?", reference, []) for reference, _ in pairs]
+    return suites.Asked(asked, [answer for _, answer in pairs], Answers([], 1, 1.0))
+
+
+def test_what_is_measured_of_answers_depends_on_what_they_are() -> None:
+    pairs = [("the fee is 5 dollars", "5 dollars"), ("SELECT a", "select  A;")]
+    values, details = suites.quality(answers_to(pairs), None, None)
+    assert set(values) == {"exact_match", "bleu", "rouge_1", "rouge_2", "rouge_l", "token_f1", "entity_f1"}
+    assert (values["exact_match"], values["entity_f1"]) == (0, 1)
+    assert details["answers"] == 2
+    values, _ = suites.quality(answers_to(pairs[1:]), None, Preset.SQL_GENERATION)
+    assert values["sql_match"] == 1
+    assert "entity_f1" not in values
+
+
+def test_refusals_decide_the_scope_and_likelihoods_rank_it(model: Any, tokenizer: Any) -> None:
+    def question(prompt: list[int], kind: OutOfScopeKind | None) -> Question:
+        return Question(prompt, "?", "", [], kind)
+
+    kinds = [None, None, OutOfScopeKind.GENERAL, OutOfScopeKind.GENERAL]
+    asked = [question([4, 9 * place + 5], kind) for place, kind in enumerate(kinds)]
+    refusal = "Only banking, please."
+    said = suites.Asked(asked, ["5 dollars", refusal, f"No. {refusal}", "4"], Answers([], 1, 1.0))
+    run = run_config(
+        "Instruction", "LoRA", dataset={"train": {"uri": "s3://b/x"}, "format": "Alpaca", "refusal": refusal}
+    )
+    values = suites.scope(model, said, [7, 8, 1], run, tokenizer.pad_token_id)
+    assert values["scope_accuracy"] == 0.5
+    assert values["out_of_scope_recall"] == 0.5
+    rows = [Encoded([4, 9 * place + 5, 7, 8, 1], [-100, -100, 7, 8, 1]) for place in range(4)]
+    own1, own2, other1, other2 = perplexity.mean_log_likelihoods(model, rows, tokenizer.pad_token_id)
+    in_order = [other1 > own1, other1 > own2, other2 > own1, other2 > own2]
+    assert values["scope_auroc"] == sum(in_order) / 4
+
+
+def test_pictures_grow_with_the_labels(tmp_path: Path) -> None:
+    def size(path: Path) -> tuple[int, int]:
+        return struct.unpack(">II", path.read_bytes()[16:24])
+
+    few = confusion(["card", "loan"], ["loan", "loan"])
+    many = confusion([f"label {n}" for n in range(77)], [f"label {n - n % 2}" for n in range(77)])
+    pictures.confusion_picture(few, tmp_path / "few.png")
+    pictures.confusion_picture(many, tmp_path / "many.png")
+    pictures.confusion_picture(confusion(["a"], ["a"]), tmp_path / "right.png")  # no pair is confused
+    assert size(tmp_path / "many.png")[1] > 77 * 18  # room for a line of text a label
+    assert size(tmp_path / "few.png")[1] < 800
+    pictures.loss_picture([(1, 2.5), (2, 1.5)], tmp_path / "loss.png")
+    assert size(tmp_path / "loss.png") > (400, 200)

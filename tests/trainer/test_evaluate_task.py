@@ -128,6 +128,7 @@ def test_every_metric_of_the_suites_is_told_with_the_base_models(tuned: Attempt)
     assert told["intent_accuracy_low"]["value"] < told["intent_accuracy"]["value"]
     assert told["latency_ms_per_token"]["value"] > 0
     assert told["peak_memory_bytes"]["value"] > 10**8
+    assert told["inference_memory_bytes"]["value"] > 10**8
     spent = told["train_runtime_seconds"]["value"] / 3600 * 2 * 0.04
     assert told["training_cost"]["value"] == pytest.approx(spent, rel=1e-4)
 
