@@ -1,4 +1,4 @@
-"""Settings of this suite."""
+"""Settings of all suites."""
 
 from hypothesis import settings
 
