@@ -177,3 +177,17 @@ def test_long_texts_are_cut_as_in_training(with_strangers: Trained) -> None:
     text = "loan " * limit
     logits, _ = gateway.scores([text, text + "card " * 50])
     assert (logits[0] == logits[1]).all()
+
+
+def test_a_decoder_classifies_by_its_last_token(pod: Pod, base_model: Path) -> None:
+    trained = train(pod, base_model, "LoRA", [])
+    assert trained.metric("intent_accuracy") > 0.9
+    gateway = IntentClassifier(trained.folder / "onnx")
+    served, _ = load_served(METHODS["LoRA"], base_model, trained.folder)
+    texts = [row["text"] for row in questions(9)] + ["loan"]
+    with torch.no_grad():
+        logits, _ = served(**batch(load_tokenizer(trained.folder), texts))
+    said, _ = gateway.scores(texts)
+    torch.testing.assert_close(torch.from_numpy(said), logits, rtol=1e-3, atol=1e-3)
+    [alone] = gateway.judge(["please help me with my loan number 3"])
+    assert alone.label == "loan"
