@@ -103,6 +103,7 @@ def child(name: str) -> None:
 
 def main() -> None:
     torch.set_num_threads(1)
+    sys.modules["bitsandbytes"] = None  # type: ignore[assignment]  # as runs without four bits have it
     print(json.dumps({"libraries": resident_bytes()}), flush=True)
     for name in CASES:
         process = os.fork()
