@@ -35,9 +35,9 @@ NO_DIGEST = "sha256:" + "0" * 64
 
 @dataclass(frozen=True)
 class Files:
-    """What `stage` would bring."""
+    """What `stage` would bring; no model where one is made from scratch."""
 
-    model: Path
+    model: Path | None
     train: Path
     test: Path | None = None
     out_of_scope: Path | None = None
@@ -54,18 +54,8 @@ class Done:
 
 def run_job(root: Path, spec: dict[str, Any], files: Files) -> Done:
     """Run one attempt in a process of its own, in an empty folder `root`. Raises RuntimeError where it fails."""
-    shutil.rmtree(root, ignore_errors=True)
-    run = _configured(spec)
-    _stage(root, run, files)
     started = time.monotonic()
-    environment = {
-        "BANKTUNER_CONFIG_DIR": str(root / "etc"),
-        "BANKTUNER_WORK_DIR": str(root / "work"),
-        "BANKTUNER_TERMINATION_LOG": str(root / "termination-log"),
-        "BANKTUNER_TOKEN_FILE": str(root / "token"),
-        "PYTHONPATH": f"{ROOT / 'operator'}:{ROOT / 'trainer_image'}",
-    }
-    trainer = subprocess.Popen([sys.executable, "-m", "banktuner_trainer"], env=os.environ | environment)
+    trainer, run = start_job(root, spec, files)
     control = root / "work" / "control"
     while trainer.poll() is None:
         if (control / ARTIFACT).exists() and not (control / COMMITTED).exists():
@@ -78,7 +68,26 @@ def run_job(root: Path, spec: dict[str, Any], files: Files) -> Done:
     return Done(root / "work" / "output", metrics, time.monotonic() - started)
 
 
-def _configured(spec: dict[str, Any]) -> RunConfig:
+def start_job(
+    root: Path, spec: dict[str, Any], files: Files, output: int | None = None
+) -> tuple[subprocess.Popen[str], RunConfig]:
+    """Start one attempt in an empty folder `root`: its process, and its run.json. `output`: as subprocess has it."""
+    shutil.rmtree(root, ignore_errors=True)
+    run = configured(spec)
+    _stage(root, run, files)
+    environment = {
+        "BANKTUNER_CONFIG_DIR": str(root / "etc"),
+        "BANKTUNER_WORK_DIR": str(root / "work"),
+        "BANKTUNER_TERMINATION_LOG": str(root / "termination-log"),
+        "BANKTUNER_TOKEN_FILE": str(root / "token"),
+        "PYTHONPATH": f"{ROOT / 'operator'}:{ROOT / 'trainer_image'}",
+        "PYTHONUNBUFFERED": "1",
+    }
+    command = [sys.executable, "-m", "banktuner_trainer"]
+    return subprocess.Popen(command, env=os.environ | environment, stdout=output, text=True), run
+
+
+def configured(spec: dict[str, Any]) -> RunConfig:
     """run.json as the operator makes it, every default included."""
     whole = FineTuneJobSpec.model_validate(spec)
     owner = Owner(kind="FineTuneJob", namespace="bench", name="bench", uid="bench")
@@ -97,7 +106,8 @@ def _stage(root: Path, run: RunConfig, files: Files) -> None:
         out_of_scope=_described(files.out_of_scope) if files.out_of_scope else None,
     )
     write_control(root / "work" / "control", STAGED, staged)
-    (root / "work" / "model").symlink_to(files.model, target_is_directory=True)
+    if files.model is not None:
+        (root / "work" / "model").symlink_to(files.model, target_is_directory=True)
 
 
 def _described(path: Path) -> StagedFile:
