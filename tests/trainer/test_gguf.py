@@ -14,8 +14,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+import gguf
 from safetensors.torch import load_file
-from transformers import AutoConfig, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from banktuner_api.exit_codes import ExitCode
 from banktuner_api.finetunejob_methods import Method
@@ -135,3 +136,34 @@ def test_what_gguf_cannot_show_is_refused_before_training(tmp_path: Path) -> Non
         assert reason in refusal(wanted, tmp_path)
         assert refusal(wanted, tmp_path).startswith("spec.output.formats: ")
         check_formats(run_config("Instruction", "LoRA", formats=["Merged"]), tmp_path)
+
+
+def tensors(file: Path) -> dict[str, Any]:
+    """Name to (type, bytes) of a GGUF file."""
+    return {one.name: (one.tensor_type.name, one.data.tobytes()) for one in gguf.GGUFReader(file).tensors}
+
+
+def test_a_model_in_several_files_becomes_one(tmp_path: Path) -> None:
+    tokenizer = base_in(tmp_path / "one", "Llama-3")
+    model = AutoModelForCausalLM.from_pretrained(tmp_path / "one")
+    model.save_pretrained(tmp_path / "several", max_shard_size="50KB")
+    assert len(list((tmp_path / "several").glob("*.safetensors"))) > 3
+    for name in ("one", "several"):
+        gguf_files.write_model(tmp_path / name, tokenizer, tmp_path / f"{name}.gguf")
+    assert tensors(tmp_path / "one.gguf") == tensors(tmp_path / "several.gguf")
+
+
+def test_number_formats(tmp_path: Path) -> None:
+    tokenizer = base_in(tmp_path, "TinyLlama")
+    model = load(tmp_path)
+    model.bfloat16().save_pretrained(tmp_path)
+    gguf_files.write_model(tmp_path, tokenizer, tmp_path / "model.gguf")
+    kinds = {name: kind for name, (kind, _) in tensors(tmp_path / "model.gguf").items()}
+    assert kinds["blk.0.attn_q.weight"] == kinds["token_embd.weight"] == "BF16"
+    assert kinds["blk.0.attn_norm.weight"] == "F32"
+
+    with torch.no_grad():
+        model.float().lm_head.weight[0, 0] = 1e6
+    model.save_pretrained(tmp_path)
+    with pytest.raises(TrainerError, match=r"a number in output\.weight is too large for torch\.float16"):
+        gguf_files.write_model(tmp_path, tokenizer, tmp_path / "model.gguf")
