@@ -61,17 +61,31 @@ def test_noisy_healthy_runs_are_left_alone(start: float, floor: float) -> None:
     assert [watch(healthy(seed, start, floor, noise=0.4)) for seed in range(200)] == [None] * 200
 
 
+@pytest.mark.parametrize("easy_first", [True, False])
+def test_rows_sorted_by_length_may_be_easy_and_hard_in_turn(easy_first: bool) -> None:
+    """Refusals are learned in a few steps, long answers are not; batches of one length come together, 50 at a time."""
+    losses, draw = [], random.Random(1)
+    for step in range(400):
+        easy = (step % 50 < 25) == easy_first
+        level = 0.2 + 2.2 * math.exp(-step / 4) if easy else 2.1 + 0.4 * math.exp(-step / 100)
+        losses.append(level * math.exp(draw.gauss(0, 0.2)))
+    assert watch(losses) is None
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
     [
         ([2.5], [11.0]),  # from the start: beyond knowing nothing
         ([2.5, 2.4, 2.2, 2.0, 1.8, 1.7, 1.6], [6.0]),
-        ([4.3, 2.0, 1.0, 0.5, 0.3, 0.2, 0.1], [4.3]),  # 77 classes: back to knowing nothing
-        ([10.4, 8.0, 6.0, 5.0, 4.5, 4.0, 3.8, 3.7], [10.4]),
+        ([4.3, 2.0, 1.0, 0.5, 0.3, 0.2] + [0.1] * 60, [4.3]),  # 77 classes: back to knowing nothing
+        ([10.4, 8.0, 6.0, 5.0, 4.5, 4.0] + [3.7] * 60, [10.4]),
+        ([2.0] * 20, [2.5, 3.0, 4.0, 6.0, 9.0]),  # slowly
     ],
 )
 def test_a_run_that_diverged_ends_after_the_window(before: list[float], after: list[float]) -> None:
-    assert watch(before + after * 20) == len(before) + WINDOW - 1
+    ended = watch(before + after + after[-1:] * 20)
+    assert ended is not None
+    assert len(before) + WINDOW - 1 <= ended < len(before) + len(after) + WINDOW
 
 
 def test_fewer_bad_losses_than_the_window_are_forgiven() -> None:

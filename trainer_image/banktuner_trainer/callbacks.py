@@ -3,7 +3,6 @@
 import logging
 import math
 from collections import deque
-from statistics import median
 from typing import Any
 
 from transformers import TrainerCallback
@@ -49,26 +48,29 @@ class Progress(TrainerCallback):
 
 
 WINDOW = 5
-"""Logged losses in a row that must be too high, and whose median is the level that was reached."""
-FROM_BEST = (2.0, 1.0)
-"""Too high beside the lowest level so far: more than twice of it plus 1 nat."""
+"""Logged losses in a row that must all be too high."""
+HISTORY = 50
+"""Logged losses before them that tell what is usual: as many batches as are sorted by length together."""
+FROM_USUAL = (1.5, 1.0)
+"""Too high: more than 1.5 times the highest tenth of the history, plus 1 nat."""
 FROM_START = (3.0, 2.0)
-"""Too high beside the first logged loss, which is of one step alone: more than three times of it plus 2 nats."""
+"""Too high beside the first logged loss, which is of one step alone: more than three times of it, plus 2 nats."""
 
 
 class LossWatchdog(TrainerCallback):
     """Ends the run as Diverged when the loss is no longer a number, or far above what it was, WINDOW logs in a row.
 
-    A run that went wrong stays high; a healthy one has single bad batches, and a low loss may double by chance: so
-    the limit has a share and a constant, and all of the last WINDOW losses must be above it. The gradient's norm is
-    not watched: with float16 it overflows now and then, and the loop skips such a step.
+    A run that went wrong stays high; a healthy one has single bad batches, a low loss may double by chance, and rows
+    of one length may be harder than those of another: so the limit has a share and a constant, it goes by the high
+    losses of the past, and all of the last WINDOW losses must be above it. The gradient's norm is not watched: with
+    float16 it overflows now and then, and the loop skips such a step.
     """
 
     def __init__(self) -> None:
         """Nothing is seen yet."""
         self._last: deque[float] = deque(maxlen=WINDOW)
+        self._history: deque[float] = deque(maxlen=HISTORY)
         self._start = math.inf
-        self._best = math.inf
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
         """A run that goes on from a checkpoint is measured by its own past."""
@@ -89,16 +91,22 @@ class LossWatchdog(TrainerCallback):
         """Whether the losses seen so far are those of a run that diverged."""
         if self._start == math.inf:
             self._start = loss
+        if len(self._last) == WINDOW:
+            self._history.append(self._last[0])
         self._last.append(loss)
-        if len(self._last) < WINDOW:
-            return False
-        too_high = min(self._last) > self._limit()
-        self._best = min(self._best, median(self._last))
-        return too_high
+        return len(self._last) == WINDOW and min(self._last) > self._limit()
 
     def _limit(self) -> float:
-        references = ((self._best, FROM_BEST), (self._start, FROM_START))
-        return min(factor * reference + constant for reference, (factor, constant) in references)
+        limits = [_far_above(self._start, FROM_START)]
+        if len(self._history) >= WINDOW:
+            usual = sorted(self._history)[len(self._history) * 9 // 10]
+            limits.append(_far_above(usual, FROM_USUAL))
+        return min(limits)
+
+
+def _far_above(loss: float, bound: tuple[float, float]) -> float:
+    factor, constant = bound
+    return factor * loss + constant
 
 
 def diverged(what: str) -> TrainerError:
