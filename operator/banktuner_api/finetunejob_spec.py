@@ -68,7 +68,7 @@ class Checkpoint(ApiModel):
     """What a stopped run goes on from. A run that is told to stop saves one whatever is said here."""
 
     every_steps: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
-    """Optimiser steps between two checkpoints; default: an epoch."""
+    """Optimiser steps between two checkpoints; default: an epoch, and at least 30 s."""
     keep_last: Annotated[int, Field(ge=1, le=20)] = 2
 
 

@@ -67,7 +67,7 @@ class ArtifactStatus(ApiModel):
 
 
 class CheckpointStatus(ApiModel):
-    """The newest checkpoint in object storage; the next attempt goes on from it."""
+    """The newest checkpoint that was stored; the next attempt goes on from it. Gone from the store with the commit."""
 
     step: Annotated[int, Field(ge=1)]
     uri: Annotated[str, Field(max_length=2048)]
