@@ -100,7 +100,7 @@ def test_a_checkpoint_that_cannot_be_stored_is_told_and_stops_nothing(tmp_path: 
 
 def test_killed_and_stopped_processes_end_like_one_that_was_not(tmp_path: Path, files: dict[str, Path]) -> None:
     """SIGKILL about a save, then SIGTERM, each to a real process; the last attempt runs to the end."""
-    same: dict[str, Any] = {"lora": {"rank": 4, "dropout": 0.1}, "training": {"epochs": 12}}
+    same: dict[str, Any] = {"lora": {"rank": 4, "dropout": 0.1}, "training": {"epochs": 30}}
     run = configured("Instruction", "LoRA", checkpoint={"everySteps": 1}, **same)
     calm, pod = Pod(tmp_path / "calm"), Pod(tmp_path / "pod")
     code, undisturbed = attempt(calm, configured("Instruction", "LoRA", **same), files)
