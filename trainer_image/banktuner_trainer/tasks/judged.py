@@ -1,5 +1,6 @@
 """Trains a generative model and judges it beside the base model and the promoted one; all generative tasks do so."""
 
+import gc
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -81,6 +82,8 @@ def tune(
     if compare and method.without is None:
         base = exam.sit(model, Step.BASELINE)
     summary = fit(context, model, tokenizer, rows)
+    # The loop's objects hold each other and with them the optimiser's state: room that the answers' cache may need.
+    gc.collect()
     metrics = [*training_metrics(model, summary.train_loss, summary.seconds), *rows.quality.metrics()]
     details = {"data": {"trainRows": len(rows.train), "testRows": len(rows.test)}}
     if exam.empty:
