@@ -16,6 +16,7 @@ torch = pytest.importorskip("torch")
 from transformers import BertConfig, LlamaConfig, MistralConfig, Phi3Config
 
 from banktuner_api.exit_codes import ExitCode
+from banktuner_api.finetunejob_spec import Task
 from banktuner_api.run_config import RunConfig
 from banktuner_trainer.device import Device
 from banktuner_trainer.errors import TrainerError
@@ -60,7 +61,7 @@ def folder_of(config: Any, tmp_path: Path) -> Path:
 
 def expected(config: Any, run: RunConfig, device: Device, tmp_path: Path) -> float:
     size = model_size(run, folder_of(config, tmp_path), device)
-    batch = largest_batch(run, 1024, 4096, packs=True)
+    batch = largest_batch(run, [100] * 1000, 4096, packs=True)
     return estimate(size, batch, check.CUDA_CONTEXT_BYTES, cuda=True).total / GIB
 
 
@@ -138,6 +139,23 @@ def test_rows_shorter_than_the_limit_are_not_refused(tmp_path: Path) -> None:
     folder = folder_of(SMALL, tmp_path)
     refused(with_limit(2048), folder, 512)
     assert check.check_rows(with_limit(2048), folder, CPU, [16] * 64, []) is not None
+
+
+@pytest.mark.parametrize(
+    ("task", "lengths", "packs", "rows", "tokens"),
+    [
+        ("Instruction", [20, 30] * 100, False, 64, 30),
+        ("Instruction", [20, 30], False, 2, 30),
+        ("Instruction", [20, 30] * 100, True, 10, 512),  # 5,000 tokens
+        ("Classification", [20, 30] * 100, False, 128, 30),  # each row is read twice
+    ],
+)
+def test_the_largest_step_is_that_of_the_rows_there_are(
+    task: str, lengths: list[int], packs: bool, rows: int, tokens: int
+) -> None:
+    run = with_limit(1024).model_copy(update={"task": Task(task)})
+    batch = largest_batch(run, lengths, 100_000, packs)
+    assert (batch.rows, batch.tokens, batch.evaluated) == (rows, tokens, 4096)
 
 
 def test_weights_that_cannot_fit_are_refused_before_anything_is_loaded(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def check_rows(
     if not train:
         return None
     packs = run.training.packing and METHODS[run.method].packs
-    found = _check(run, folder, device, largest_batch(run, max(train), sum(test), packs))
+    found = _check(run, folder, device, largest_batch(run, train, sum(test), packs))
     if found is not None:
         logger.info("memory expected: %s of %.2f GiB", found, capacity(run, device) / GIB)
     return found

@@ -1,6 +1,6 @@
 """Adds up what a run needs at its peak, and what would need less."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from banktuner_api import memory_advice
@@ -24,12 +24,16 @@ OVERHEAD = 1.15
 
 @dataclass(frozen=True)
 class Batch:
-    """The largest step: `rows` of at most `tokens` tokens each, and `evaluated` tokens at once between the steps."""
+    """The largest step: `rows` of at most `tokens` tokens each, and `evaluated` tokens at once between the steps.
+
+    A step reads each row `readings` times; `rows` counts each reading.
+    """
 
     rows: int
     tokens: int
     checkpointing: bool
     evaluated: int = 0
+    readings: int = 1
 
 
 @dataclass(frozen=True)
@@ -57,12 +61,16 @@ class Estimate:
         return f"{self.total / GIB:.2f} GiB ({', '.join(f'{name} {size / GIB:.2f}' for name, size in parts)})"
 
 
-def largest_batch(run: RunConfig, longest: int, evaluated: int, packs: bool) -> Batch:
-    """The largest step of rows of at most `longest` tokens; a classifier reads each row twice."""
+def largest_batch(run: RunConfig, train: Sequence[int], evaluated: int, packs: bool) -> Batch:
+    """The largest step. `train`: tokens of each row, of which there is one; `evaluated`: tokens of all test rows.
+
+    A classifier reads each row twice; rows that are packed fill sequences of spec.training.maxLength.
+    """
     training = run.training
-    rows = training.batch_size * (2 if run.task == Task.CLASSIFICATION else 1)
-    tokens = training.max_length if packs else longest
-    return Batch(rows, tokens, training.gradient_checkpointing, min(evaluated, TOKENS_A_BATCH))
+    tokens, there = (training.max_length, sum(train) // training.max_length + 1) if packs else (max(train), len(train))
+    readings = 2 if run.task == Task.CLASSIFICATION else 1
+    rows = min(training.batch_size, there) * readings
+    return Batch(rows, tokens, training.gradient_checkpointing, min(evaluated, TOKENS_A_BATCH), readings)
 
 
 def estimate(size: ModelSize, batch: Batch, libraries: int, cuda: bool, shards: int = 1) -> Estimate:
@@ -92,7 +100,7 @@ def changes_that_fit(run: RunConfig, batch: Batch, fits: Callable[[Batch], bool]
     training, found = run.training, []
     checkpointed = replace(batch, checkpointing=True)
     can_checkpoint = memory_advice.can_checkpoint(training, run.task, run.method)
-    rows = _fewer(training.batch_size, lambda rows: fits(_with_rows(batch, training.batch_size, rows)))
+    rows = _fewer(training.batch_size, lambda rows: fits(_with_rows(batch, rows)))
     if rows:
         found.append(memory_advice.smaller_batch(training, rows))
     if can_checkpoint and fits(checkpointed):
@@ -101,18 +109,18 @@ def changes_that_fit(run: RunConfig, batch: Batch, fits: Callable[[Batch], bool]
         return found
     best = checkpointed if can_checkpoint else batch
     more = f" and {memory_advice.checkpointing()}" if can_checkpoint else ""
-    rows = _fewer(training.batch_size, lambda rows: fits(_with_rows(best, training.batch_size, rows)))
+    rows = _fewer(training.batch_size, lambda rows: fits(_with_rows(best, rows)))
     if rows:
         return [memory_advice.smaller_batch(training, rows) + more]
-    single = _with_rows(best, training.batch_size, 1)
+    single = _with_rows(best, 1)
     tokens = _fewer(batch.tokens, lambda tokens: fits(replace(single, tokens=tokens)))
     if not tokens:
         return []
     return [f"{memory_advice.smaller_batch(training, 1)} and {memory_advice.shorter_rows(training, tokens)}{more}"]
 
 
-def _with_rows(batch: Batch, batch_size: int, rows: int) -> Batch:
-    return replace(batch, rows=batch.rows * rows // batch_size)
+def _with_rows(batch: Batch, rows: int) -> Batch:
+    return replace(batch, rows=min(batch.rows, rows * batch.readings))
 
 
 def _fewer(now: int, fits: Callable[[int], bool]) -> int | None:
