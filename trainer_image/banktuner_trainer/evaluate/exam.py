@@ -87,10 +87,10 @@ class Exam:
 
     def sit(self, model: Any, step: Step) -> Scores:
         """Ask `model` everything. `step` says whose model it is."""
-        # What counts words and draws curves takes a second to import, and the training should not wait for it.
+        self._means.reporter.begin(step, ", ".join(self._suites))
+        # What counts words and draws curves takes seconds to import, and the training should not wait for it.
         from banktuner_trainer.evaluate import suites
 
-        self._means.reporter.begin(step, ", ".join(self._suites))
         told = self._counter()
         asked = [*self._questions, *self._strangers, *self._attack_questions]
         writer = writer_for(model, self._tokenizer, asked, self._max_length)
