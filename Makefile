@@ -4,6 +4,7 @@ CLUSTER ?= local
 VENV := .venv
 TRAINER_VENV := .venv-trainer
 TGI_READER_VENV := .venv-tgi
+LLAMA_CPP_VENV := .venv-llama-cpp
 CLUSTER_TOOL := $(PYTHON) tests/cluster/cluster.py
 WITH_CLUSTER := exports="$$($(CLUSTER_TOOL) env)" && eval "$$exports" &&
 PYTEST := $(VENV)/bin/python -m pytest
@@ -49,7 +50,7 @@ logs: ## Prints the end of a log: make logs NAME=kubelet
 env: ## Prints the shell exports to use the cluster
 	@$(CLUSTER_TOOL) env
 
-test-trainer: $(TRAINER_VENV)/.ready $(TGI_READER_VENV)/.ready
+test-trainer: $(TRAINER_VENV)/.ready $(TGI_READER_VENV)/.ready $(LLAMA_CPP_VENV)/.ready
 	OMP_WAIT_POLICY=passive $(TRAINER_VENV)/bin/python -m pytest -q -n 2 tests/trainer
 
 test-contract: $(VENV)/.ready
@@ -77,7 +78,7 @@ lock: $(VENV)/.ready ## Resolves requirements/*.in anew
 	UV=$(VENV)/bin/uv sh requirements/lock.sh
 
 clean: ## Removes what the commands above wrote into the checkout
-	rm -rf $(VENV) $(TRAINER_VENV) $(TGI_READER_VENV) build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(TRAINER_VENV) $(TGI_READER_VENV) $(LLAMA_CPP_VENV) build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 $(VENV)/.ready: requirements/uv.txt requirements/dev.txt
 	$(PYTHON) -m venv $(VENV)
@@ -93,4 +94,12 @@ $(TRAINER_VENV)/.ready: requirements/test-trainer.txt | $(VENV)/.ready
 $(TGI_READER_VENV)/.ready: requirements/tgi-reader.txt | $(VENV)/.ready
 	$(VENV)/bin/uv venv --quiet --clear --python $(VENV)/bin/python $(TGI_READER_VENV)
 	$(VENV)/bin/uv pip sync --quiet --python $(TGI_READER_VENV) --require-hashes requirements/tgi-reader.txt
+	touch $@
+
+# llama.cpp has no wheel: it is compiled once, about two minutes on two cores, and kept in uv's cache.
+$(LLAMA_CPP_VENV)/.ready: requirements/llama-cpp.txt requirements/llama-cpp-build.txt requirements/llama-cpp.cmake | $(VENV)/.ready
+	command -v g++ >/dev/null || apt-get install -y -q --no-install-recommends g++
+	$(VENV)/bin/uv venv --quiet --clear --python $(VENV)/bin/python $(LLAMA_CPP_VENV)
+	CMAKE_ARGS="-DCMAKE_PROJECT_INCLUDE=$(CURDIR)/requirements/llama-cpp.cmake" $(VENV)/bin/uv pip sync --quiet \
+		--python $(LLAMA_CPP_VENV) --require-hashes --build-constraints requirements/llama-cpp-build.txt requirements/llama-cpp.txt
 	touch $@
