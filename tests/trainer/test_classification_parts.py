@@ -12,7 +12,14 @@ import numpy as np
 from banktuner_trainer.classify.batching import MULTIPLE, Batcher
 from banktuner_trainer.classify.calibration import best_threshold, calibrate
 from banktuner_trainer.classify.head import SCALE, CosineHead
-from banktuner_trainer.classify.judge import MEMORY_ROWS, NEIGHBOUR_SHARE, Judge, memory_of
+from banktuner_trainer.classify.judge import (
+    MEMORY_ROWS,
+    NEIGHBOUR_SHARE,
+    STRANGER_ROWS,
+    Judge,
+    memory_of,
+    strangers_of,
+)
 from banktuner_trainer.classify.pooling import pool
 from banktuner_trainer.classify.rows import CALIBRATION_ROWS, hold_out_some
 from banktuner_trainer.classify.schedule import epochs_for
@@ -50,17 +57,21 @@ def test_nearest_rows_speak_for_their_label() -> None:
     # Two rows a label: label 1 has one, which is there twice.
     assert memory.tolist() == [[[0.0, 1.0], [0.0, 1.0]], [[1.0, 0.0], [1.0, 0.0]]]
     head = CosineHead(2, 2)
-    judge = Judge(head, memory)
-    logits, signs = judge.look(torch.tensor([[3.0, 4.0]]))
+    asked = torch.tensor([[3.0, 4.0]])
+    logits, signs = Judge(head, memory, torch.zeros(0, 2)).look(asked)
     # The directions are 0, so the head knows nothing and doubts evenly; the cosines are 4/5 and 3/5.
     torch.testing.assert_close(logits, SCALE * NEIGHBOUR_SHARE * torch.tensor([[0.8, 0.6]]))
     torch.testing.assert_close(signs, torch.tensor([[0.0, 0.2]]), atol=1e-6, rtol=0)
+    _, signs = Judge(head, memory, strangers_of(torch.tensor([[6.0, 8.0]]))).look(asked)
+    torch.testing.assert_close(signs, torch.tensor([[0.0, 0.2, 0.2]]), atol=1e-6, rtol=0)
 
 
 def test_the_memory_is_bounded_and_keeps_every_label() -> None:
     labels = [0] * (MEMORY_ROWS + 10) + [1, 2]
     memory = memory_of(torch.ones(len(labels), 2), labels)
     assert memory.shape[0] == 3 and memory.shape[0] * memory.shape[1] <= MEMORY_ROWS
+    assert len(strangers_of(torch.ones(2 * STRANGER_ROWS + 1, 2))) <= STRANGER_ROWS
+    assert len(strangers_of(torch.ones(5, 2))) == 5 and len(strangers_of(torch.ones(0, 2))) == 0
 
 
 def test_strangers_raise_the_score() -> None:
@@ -85,10 +96,9 @@ def test_without_strangers_one_in_twenty_is_rejected() -> None:
 
 
 def test_the_threshold_by_hand() -> None:
-    # Between 0.4 and 0.6 nobody is taken for the other, and there is no error to allow for.
+    # Between 0.4 and 0.6 nobody is taken for the other.
     assert best_threshold(np.array([0.1, 0.4]), np.array([0.6, 0.9])) == pytest.approx(0.5)
-    # The best is between 0.5 and 0.8, with one of ten own questions rejected: balanced accuracy 0.95, standard error
-    # sqrt(0.9 * 0.1 / 10) / 2 = 0.047. Rejecting a second one (0.90) is further away than that; none is closer.
+    # Between 0.5 and 0.8 one of ten own questions is rejected: (0.9 + 1) / 2. Above 0.8 no stranger is.
     inside = np.array([0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.95])
     assert best_threshold(inside, np.array([0.8] * 10)) == pytest.approx(0.65)
 

@@ -72,6 +72,6 @@ def load(encoder: Any, folder: Path) -> Trained:
     description = Description.from_json(json.loads((folder / DESCRIPTION).read_text(encoding="utf-8")))
     tensors = load_file(folder / WEIGHTS)
     model = Classifier(encoder, len(tensors["head.directions"]))
-    judge = Judge(model.head, torch.zeros_like(tensors["memory"]))
+    judge = Judge(model.head, torch.zeros_like(tensors["memory"]), torch.zeros_like(tensors["strangers"]))
     judge.load_state_dict(tensors)
     return Trained(model.requires_grad_(False).eval(), judge.eval(), description)

@@ -9,7 +9,7 @@ import torch
 from banktuner_api.common import Metric
 from banktuner_trainer.classify.batching import Batcher, Encoded
 from banktuner_trainer.classify.calibration import Calibration, calibrate
-from banktuner_trainer.classify.judge import Judge, memory_of
+from banktuner_trainer.classify.judge import Judge, memory_of, strangers_of
 from banktuner_trainer.classify.model import Classifier, pooled
 from banktuner_trainer.classify.rows import Part, Rows
 from banktuner_trainer.evaluate.intent import intent_metrics
@@ -33,8 +33,10 @@ class Answers:
 
 def fit_judge(model: Classifier, rows: Rows, batcher: Batcher) -> tuple[Judge, Calibration]:
     """The judge of a trained model, calibrated on held-out rows, or on training rows without any."""
-    taught = [rows.train.rows[place] for place in rows.train.inside()]
-    judge = Judge(model.head, memory_of(pooled(model, taught, batcher), [row["labels"] for row in taught]))
+    taught, strange = rows.train.inside(), rows.train.outside()
+    vectors = pooled(model, rows.train.rows, batcher)
+    memory = memory_of(vectors[taught], [rows.train.rows[place]["labels"] for place in taught])
+    judge = Judge(model.head, memory, strangers_of(vectors[strange]))
     held = rows.calibration if rows.calibration.inside() else rows.train
     with torch.no_grad():
         signs = torch.cat([judge.look(part)[1] for part in pooled(model, held.rows, batcher).split(CHUNK)])
