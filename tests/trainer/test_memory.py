@@ -147,7 +147,7 @@ def test_rows_shorter_than_the_limit_are_not_refused(tmp_path: Path) -> None:
         ("Instruction", [20, 30] * 100, False, 64, 30),
         ("Instruction", [20, 30], False, 2, 30),
         ("Instruction", [20, 30] * 100, True, 10, 512),  # 5,000 tokens
-        ("Classification", [20, 30] * 100, False, 128, 30),  # each row is read twice
+        ("Classification", [20, 30] * 100, False, 64, 30),
     ],
 )
 def test_the_largest_step_is_that_of_the_rows_there_are(
@@ -196,7 +196,7 @@ def test_an_encoder_is_counted(tmp_path: Path) -> None:
     config = BertConfig(hidden_size=384, num_hidden_layers=6, num_attention_heads=12, intermediate_size=1536)
     run = run_config("Classification", "LoRA", limits={"memoryBytes": GIB})
     size = model_size(run, folder_of(config, tmp_path), CPU)
-    assert (size.layers, size.hidden) == (6, 384)
+    assert (size.layers, size.hidden, size.vocabulary) == (6, 384, 0)
     assert size.trained == 6 * (5 * 2 * 16 * 384 + 16 * (2 * (384 + 1536) - 384) - 16 * 384) + 16 * 2 * 384
 
 

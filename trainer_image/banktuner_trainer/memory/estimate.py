@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from banktuner_api import memory_advice
-from banktuner_api.finetunejob_spec import Task
 from banktuner_api.run_config import RunConfig
 from banktuner_trainer.evaluate.perplexity import TOKENS_A_BATCH
 from banktuner_trainer.memory.size import ModelSize
@@ -24,16 +23,12 @@ OVERHEAD = 1.15
 
 @dataclass(frozen=True)
 class Batch:
-    """The largest step: `rows` of at most `tokens` tokens each, and `evaluated` tokens at once between the steps.
-
-    A step reads each row `readings` times; `rows` counts each reading.
-    """
+    """The largest step: `rows` of at most `tokens` tokens each, and `evaluated` tokens at once between the steps."""
 
     rows: int
     tokens: int
     checkpointing: bool
     evaluated: int = 0
-    readings: int = 1
 
 
 @dataclass(frozen=True)
@@ -64,13 +59,12 @@ class Estimate:
 def largest_batch(run: RunConfig, train: Sequence[int], evaluated: int, packs: bool) -> Batch:
     """The largest step. `train`: tokens of each row, of which there is one; `evaluated`: tokens of all test rows.
 
-    A classifier reads each row twice; rows that are packed fill sequences of spec.training.maxLength.
+    Rows that are packed fill sequences of spec.training.maxLength.
     """
     training = run.training
     tokens, there = (training.max_length, sum(train) // training.max_length + 1) if packs else (max(train), len(train))
-    readings = 2 if run.task == Task.CLASSIFICATION else 1
-    rows = min(training.batch_size, there) * readings
-    return Batch(rows, tokens, training.gradient_checkpointing, min(evaluated, TOKENS_A_BATCH), readings)
+    rows = min(training.batch_size, there)
+    return Batch(rows, tokens, training.gradient_checkpointing, min(evaluated, TOKENS_A_BATCH))
 
 
 def estimate(size: ModelSize, batch: Batch, libraries: int, cuda: bool, shards: int = 1) -> Estimate:
@@ -120,7 +114,7 @@ def changes_that_fit(run: RunConfig, batch: Batch, fits: Callable[[Batch], bool]
 
 
 def _with_rows(batch: Batch, rows: int) -> Batch:
-    return replace(batch, rows=min(batch.rows, rows * batch.readings))
+    return replace(batch, rows=min(batch.rows, rows))
 
 
 def _fewer(now: int, fits: Callable[[int], bool]) -> int | None:

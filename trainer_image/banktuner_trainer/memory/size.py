@@ -29,7 +29,7 @@ class ModelSize:
     """`frozen_bytes` of weights that stay; `trained` and `parameters` in numbers, `width` bytes of a computed number.
 
     `kept_a_token`: bytes that one layer keeps of one token for the backward pass, without attention's own; `pieces`:
-    a dropout in attention keeps as many numbers of each pair of tokens. `hidden`, `layers`, `vocabulary` in numbers.
+    a dropout in attention keeps as many numbers of each pair of tokens. `vocabulary`: 0 where no token is scored.
     """
 
     frozen_bytes: int
@@ -66,7 +66,7 @@ def model_size(run: RunConfig, folder: Path, device: Device) -> ModelSize:
         width=width,
         hidden=config.hidden_size,
         layers=config.num_hidden_layers,
-        vocabulary=config.vocab_size,
+        vocabulary=0 if run.task == Task.CLASSIFICATION else config.vocab_size,
         kept_a_token=_kept(config, model, run, width),
         pieces=_pieces(config),
     )
