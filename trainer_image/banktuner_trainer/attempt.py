@@ -1,7 +1,6 @@
 """One attempt from start to commit: train, evaluate, export, hand over. Imported late: it brings torch."""
 
 import logging
-import os
 
 import torch
 import transformers
@@ -103,7 +102,6 @@ def _report(run: RunConfig, paths: Paths, outcome: Outcome, metrics: list[Metric
     curve = loss_curve(paths.tracking)
     device = _device_name(torch.cuda.is_available())
     told = report.Report(metrics, curve, outcome.confusion, outcome.details, device, torch.get_num_threads())
-    os.environ.setdefault("MPLCONFIGDIR", str(paths.scratch))
     report.write(told, run, paths.output / REPORT)
     Recorder(paths.tracking).result(metrics)
     write_reports(run, paths)
