@@ -53,7 +53,7 @@ env: ## Prints the shell exports to use the cluster
 test-trainer: $(TRAINER_VENV)/.ready $(TGI_READER_VENV)/.ready $(LLAMA_CPP_VENV)/.ready
 	OMP_WAIT_POLICY=passive $(TRAINER_VENV)/bin/python -m pytest -q -n 2 tests/trainer
 
-test-contract: $(VENV)/.ready
+test-contract: $(VENV)/.ready $(TRAINER_VENV)/.ready
 	$(WITH_CLUSTER) $(PYTEST) -q $(PARALLEL) tests/contract tests/gateway tests/chart
 
 test-integration: $(VENV)/.ready
