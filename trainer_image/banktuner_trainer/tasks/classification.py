@@ -96,7 +96,8 @@ def _train(context: Context, model: Classifier, rows: Rows, batcher: Batcher) ->
     train = rows.train.rows
     logger.info("%d rows to train on, %d labels", len(train), len(rows.labels))
     trainer = _trainer(context, model, train, batcher)
-    held_out_loss = partial(judging.loss, model, rows.calibration.rows, batcher)
+    held = rows.calibration.rows
+    held_out_loss = partial(judging.loss, model, held, batcher) if held else None
     tokens = sum(row["length"] for row in train)
     summary = training.train(context, trainer, tokens, held_out_loss)
     return training_metrics(model, summary.train_loss, summary.seconds)
