@@ -32,7 +32,7 @@ from banktuner_trainer.tasks.base import Context, Outcome
 from tests.trainer.harness import Pod, run_config, staged_file, write_jsonl
 
 LABELS = ["card", "loan", "transfer"]
-RATES = {"Full": 0.001, "IA3": 0.05, "Adapter": 0.01, "PrefixTuning": 0.003}
+RATES = {"Full": 0.001, "IA3": 0.05, "Adapter": 0.001, "PrefixTuning": 0.003}
 BLOCKS: dict[str, dict[str, Any]] = {
     "LoRA": {"lora": {"rank": 8, "alpha": 16, "dropout": 0.0}},
     "QLoRA": {"lora": {"rank": 8, "alpha": 16, "dropout": 0.0}, "quantization": {"computeType": "float32"}},
