@@ -85,6 +85,8 @@ class Track:
             num_train_epochs=1,
             per_device_train_batch_size=1 if packing else self.case.batch,
             packing=packing,
+            # Not by default for rows that are token ids already.
+            completion_only_loss=True,
             max_length=self.batch_tokens if packing else 2048,
             learning_rate=LEARNING_RATE,
             bf16=self.device.bf16,
@@ -108,6 +110,8 @@ class Track:
         torch.manual_seed(SEED)
         base = load_causal(self.folder, run, self.device, len(self.tokenizer))
         trainer = build(METHODS[self.case.method].wrap(base, run, "CAUSAL_LM"), run)
+        # Both see the rows in the order of the list, which is a random one.
+        trainer.args.train_sampling_strategy = "sequential"
         if self.device.cuda:
             torch.cuda.reset_peak_memory_stats()
         started = time.perf_counter()
