@@ -42,9 +42,9 @@ def test_two_pods_train_one_model(namespace: str) -> None:
     kube.apply(job("together", namespace, maxSteps=30), namespace)
     done = cluster.wait_succeeded("together", namespace, 900)
     assert done["status"]["attempts"] == 1
-    both = pods("together", namespace)
-    assert {pod["metadata"]["labels"][INDEX] for pod in both} == {"0", "1"}
-    assert {pod["status"]["phase"] for pod in both} == {"Succeeded"}
+    both = {pod["metadata"]["labels"][INDEX]: pod for pod in pods("together", namespace)}
+    assert set(both) == {"0", "1"}
+    assert {pod["status"]["phase"] for pod in both.values()} == {"Succeeded"}
     logs = {
         index: kube.kubectl("logs", "-n", namespace, pod["metadata"]["name"], "-c", "trainer")
         for index, pod in both.items()
