@@ -187,8 +187,9 @@ class FineTuneJobSpec(ApiModel):
             "output.formats ONNX goes with task Classification only",
         ),
         (
-            "!has(self.output.formats) || self.task != 'Classification' || !('GGUF' in self.output.formats)",
-            "output.formats GGUF does not go with task Classification",
+            "!has(self.output.formats) || self.task != 'Classification'"
+            " || !self.output.formats.exists(form, form in ['Merged', 'GGUF'])",
+            "output.formats Merged and GGUF do not go with task Classification: its head is no part of them",
         ),
         (
             "!has(self.output.formats) || !(self.method in ['PrefixTuning', 'Adapter'])"

@@ -47,7 +47,7 @@ REFUSED_JOBS: list[tuple[dict[str, Any], str]] = [
     (INSTRUCTION | {"method": "Adapter", "output": S3 | {"formats": ["GGUF"]}}, "they cannot be merged"),
     (INSTRUCTION | {"method": "PrefixTuning", "output": S3 | {"formats": ["Merged"]}}, "they cannot be merged"),
     (INSTRUCTION | {"output": S3 | {"formats": ["ONNX"]}}, "output.formats ONNX goes with task Classification only"),
-    ({"output": S3 | {"formats": ["GGUF"]}}, "output.formats GGUF does not go with task Classification"),
+    ({"output": S3 | {"formats": ["GGUF"]}}, "output.formats Merged and GGUF do not go with task Classification"),
     (FROM_SCRATCH | {"method": "LoRA"}, "task Pretraining needs method Full"),
     ({"task": "Pretraining"}, "model.architecture goes with task Pretraining"),
     ({"dataset": {"uri": "s3://bank/x", "format": "Alpaca"}}, "dataset.format TextLabel goes with"),

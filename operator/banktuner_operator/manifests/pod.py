@@ -77,11 +77,11 @@ def main_resources(resources: Resources, profile: Profile) -> Json:
     return {"limits": limits | gpus, "requests": requests | gpus}
 
 
-def helper_resources(profile: Profile, memory: str = HELPER_MEMORY) -> Json:
-    """Containers beside the main one: they copy files, or pass requests on."""
+def helper_resources(profile: Profile, memory: str = HELPER_MEMORY, request: str = "64Mi") -> Json:
+    """Containers beside the main one: they copy files, or pass requests on. `memory` is the limit."""
     return {
         "limits": {"cpu": "1", "memory": memory},
-        "requests": {"cpu": quantity.cores("100m", profile.request_percent), "memory": "64Mi"},
+        "requests": {"cpu": quantity.cores("100m", profile.request_percent), "memory": request},
     }
 
 

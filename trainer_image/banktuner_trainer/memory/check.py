@@ -125,7 +125,9 @@ def _check_merge(run: RunConfig, size: ModelSize, device: Device) -> None:
 def _estimator(run: RunConfig, size: ModelSize, device: Device) -> Callable[[Batch], Estimate]:
     libraries = CUDA_CONTEXT_BYTES if device.cuda else LIBRARIES_BYTES
     shards = processes(run) * run.nodes
-    return lambda batch: estimate(size, batch, libraries, device.cuda, shards)
+    # Weights of four bits are not sharded: each process holds them whole.
+    frozen = 1 if run.method == Method.QLORA else shards
+    return lambda batch: estimate(size, batch, libraries, device.cuda, shards, frozen)
 
 
 def _smaller_method(run: RunConfig) -> RunConfig | None:

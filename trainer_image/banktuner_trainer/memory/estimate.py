@@ -67,12 +67,12 @@ def largest_batch(run: RunConfig, train: Sequence[int], evaluated: int, packs: b
     return Batch(rows, tokens, training.gradient_checkpointing, min(evaluated, TOKENS_A_BATCH))
 
 
-def estimate(size: ModelSize, batch: Batch, libraries: int, cuda: bool, shards: int = 1) -> Estimate:
-    """What one process needs; weights and their training state lie in `shards` parts."""
+def estimate(size: ModelSize, batch: Batch, libraries: int, cuda: bool, shards: int = 1, frozen: int = 1) -> Estimate:
+    """What one process needs. The training state lies in `shards` parts, the base model's weights in `frozen`."""
     copies = size.trained * size.width if size.width < 4 else 0
     return Estimate(
         libraries=libraries,
-        weights=size.frozen_bytes // shards + copies,
+        weights=size.frozen_bytes // frozen + copies,
         training_state=size.trained * _ADAM_BYTES // shards,
         passing=max(_step(size, batch, cuda), batch.evaluated * size.vocabulary * (size.width + 8)),
     )
