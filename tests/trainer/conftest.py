@@ -1,7 +1,6 @@
 """Small models and data for the trainer's tests; every model is made here by real training steps."""
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,15 +32,16 @@ def intents(count: int) -> list[dict[str, str]]:
 
 
 @pytest.fixture
-def pod(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pod]:
-    """An empty pod whose paths this process uses; a run that keeps bitsandbytes out does so for itself only."""
+def pod(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pod:
+    """An empty pod whose paths this process uses.
+
+    Nothing is hidden from libraries here: they remember for good what is installed, and other runs need it.
+    """
     made = Pod(tmp_path)
     for name, value in made.environment().items():
         monkeypatch.setenv(name, value)
-    quantizer = sys.modules.get("bitsandbytes")
-    yield made
-    if quantizer is not None:
-        sys.modules["bitsandbytes"] = quantizer
+    monkeypatch.setattr("banktuner_trainer.__main__.hide", lambda *_: None)
+    return made
 
 
 @pytest.fixture(scope="session")

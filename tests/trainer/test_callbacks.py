@@ -12,7 +12,6 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from datasets import Dataset
 from peft import LoraConfig, get_peft_model
 from transformers import LlamaConfig, LlamaForCausalLM, PrinterCallback, Trainer, TrainerControl, TrainingArguments
 
@@ -120,10 +119,10 @@ def model(whole: bool) -> Any:
     return made if whole else get_peft_model(made, LoraConfig(r=8, lora_alpha=32, target_modules="all-linear"))
 
 
-def rows(count: int, offset: int = 1) -> Dataset:
+def rows(count: int, offset: int = 1) -> list[dict[str, list[int]]]:
     """Sequences that count upwards by `offset`, modulo the vocabulary."""
     ids = [[(start + offset * place) % 16 for place in range(TOKENS)] for start in range(count)]
-    return Dataset.from_dict({"input_ids": ids, "labels": ids})
+    return [{"input_ids": row, "labels": row} for row in ids]
 
 
 def loop(folder: Path, rate: float, steps: int, callbacks: list[Any], whole: bool = False) -> Any:
@@ -150,8 +149,8 @@ def loop(folder: Path, rate: float, steps: int, callbacks: list[Any], whole: boo
     return made
 
 
-def held_out_loss(made: Any, data: Dataset) -> float:
-    ids = torch.tensor(data["input_ids"])
+def held_out_loss(made: Any, data: list[dict[str, list[int]]]) -> float:
+    ids = torch.tensor([row["input_ids"] for row in data])
     with torch.inference_mode():
         return float(made.model.eval()(input_ids=ids, labels=ids).loss)
 
