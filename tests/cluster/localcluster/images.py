@@ -129,13 +129,14 @@ def build(paths: Paths, image: Image, tags: dict[str, str]) -> None:
     if AUTHORITIES.is_file():
         options += ["-v", f"{AUTHORITIES}:{AUTHORITIES}:ro"]
     options += ["-v", f"{pip_settings(paths)}:/etc/pip.conf:ro"]
-    log = paths.logs / f"image-{image.name}.log"
-    run(
-        buildah(paths, *options, str(REPOSITORY)),
-        log=log,
-        remedy=REMEDY,
-        env={"TMPDIR": str(paths.cache / "tmp")},
-    )
+    command = buildah(paths, *options, str(REPOSITORY))
+    log, scratch = paths.logs / f"image-{image.name}.log", {"TMPDIR": str(paths.cache / "tmp")}
+    try:
+        run(command, log=log, remedy=REMEDY, env=scratch)
+    except ClusterError:
+        # buildah runs each step from a sealed copy of itself in memory, and now and then the kernel refuses the seal
+        # (EBUSY). The second try goes on from the last finished layer; what fails for good fails again.
+        run(command, log=log, remedy=REMEDY, env=scratch)
 
 
 def pip_settings(paths: Paths) -> Path:
