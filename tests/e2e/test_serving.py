@@ -25,14 +25,20 @@ def rows(answer: str) -> list[Json]:
     return [cluster.alpaca(f"{opener}{QUESTION}", answer) for opener in openers] * 16
 
 
+# So that the base model has written the adapters' words before: they turn to them then, and need not learn them.
+WORDS = [cluster.alpaca("Who else answers?", "The first adapter answers. The second adapter answers.")] * 32
+
+
 def train(name: str, namespace: str, answer: str, **spec: Any) -> None:
-    uri = cluster.put_rows(f"serving/{namespace}/{name}.jsonl", rows(answer))
-    dataset = {"uri": uri, "format": "Alpaca", "secretRef": {"name": "s3"}}
+    data = rows(answer) + (WORDS if name == "base" else [])
+    uri = cluster.put_rows(f"serving/{namespace}/{name}.jsonl", data)
+    # Tested on what it learns by heart: a share that is held out could be the very question that is asked.
+    dataset = {"uri": uri, "testUri": uri, "format": "Alpaca", "secretRef": {"name": "s3"}}
     kube.apply(cluster.finetune(name, dataset=dataset, **spec), namespace)
 
 
 def train_adapter(name: str, namespace: str, answer: str, method: str) -> None:
-    training = {"maxSteps": 160, "batchSize": 8, "learningRate": 0.01, "maxLength": 64}
+    training = {"maxSteps": 240, "batchSize": 8, "learningRate": 0.01, "maxLength": 64}
     lora = {"rank": 8, "alpha": 16, "dropout": 0}
     model = {"fineTuneJob": {"name": "base"}}
     train(name, namespace, answer, task="Instruction", method=method, model=model, training=training, lora=lora)
