@@ -10,10 +10,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from banktuner_api.common import ApiModel, Digest, Metrics, Timestamp
+from banktuner_api.common import ApiModel, Digest, Metrics
 from banktuner_api.finetunejob_methods import Method
 from banktuner_api.finetunejob_spec import Task
-from banktuner_api.finetunejob_status import ArtifactStatus, ResourcesUsed, ServedAs
+from banktuner_api.finetunejob_status import ArtifactStatus, CheckpointStatus, ResourcesUsed, ServedAs
 
 STAGED = "staged.json"
 ARTIFACT = "artifact.json"
@@ -43,14 +43,6 @@ class CheckpointSaved(ApiModel):
     folder: str
 
 
-class CheckpointStored(ApiModel):
-    """`publish` tells that a checkpoint is in object storage; `stage` tells which one it brought."""
-
-    step: Annotated[int, Field(ge=1)]
-    uri: str
-    saved_time: Timestamp
-
-
 class Staged(ApiModel):
     """What `stage` brought. `model_digest` is the folder's `manifest.tree_digest`; None when training from scratch.
 
@@ -62,7 +54,7 @@ class Staged(ApiModel):
     train: StagedFile
     test: StagedFile | None = None
     out_of_scope: StagedFile | None = None
-    checkpoint: CheckpointStored | None = None
+    checkpoint: CheckpointStatus | None = None
 
 
 class ArtifactRequest(ApiModel):

@@ -90,7 +90,6 @@ class Limits(ApiModel):
     gpus: Annotated[int, Field(ge=0)] = 0
     cpus: Annotated[float, Field(gt=0)] = 1
     memory_bytes: Annotated[int, Field(ge=0)] = 0
-    disk_bytes: Annotated[int, Field(ge=0)] = 0
 
 
 class RunConfig(ApiModel):

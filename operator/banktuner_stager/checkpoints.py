@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from banktuner_api.checkpoint import CHECKPOINT_FILE, CheckpointManifest, checkpoint_folder, checkpoint_step
 from banktuner_api.common import Digest
 from banktuner_api.exit_codes import ExitCode
-from banktuner_api.handshake import CheckpointStored
+from banktuner_api.finetunejob_status import CheckpointStatus
 from banktuner_stager.artifact import read_chunks
 from banktuner_stager.commit import get_or_none
 from banktuner_stager.download import Source, fetch_folder
@@ -35,10 +35,10 @@ class Stored:
     manifest: CheckpointManifest
     content: bytes
 
-    def told(self) -> CheckpointStored:
+    def told(self) -> CheckpointStatus:
         """What the trainer and the agent API are told."""
         step, saved = self.manifest.step, self.manifest.saved_time
-        return CheckpointStored(step=step, uri=self.source.location.uri, saved_time=saved)
+        return CheckpointStatus(step=step, uri=self.source.location.uri, saved_time=saved)
 
 
 def folder_of(checkpoints: Source, step: int) -> Source:

@@ -11,7 +11,6 @@ from banktuner_api import handshake, names
 from banktuner_api.agent import AgentClient, Report
 from banktuner_api.bankingmodel import Engine
 from banktuner_api.finetunejob_status import CheckpointStatus, Phase
-from banktuner_api.handshake import CheckpointStored
 from banktuner_api.run_config import RunConfig
 from banktuner_api.serving import DesiredState, Observed
 from banktuner_stager.engine import AdapterEngine, VllmEngine
@@ -67,12 +66,12 @@ def _publish(paths: Paths) -> None:
     return None
 
 
-def _checkpoint_words(config: RunConfig, paths: Paths) -> NewestWord[CheckpointStored]:
+def _checkpoint_words(config: RunConfig, paths: Paths) -> NewestWord[CheckpointStatus]:
     """Tells the agent API which checkpoint is in object storage, and nothing of what the pod does: the trainer does."""
     client, job = _agent(config.agent_url, paths), config.job
 
-    def deliver(word: CheckpointStored) -> None:
-        client.report(job.namespace, job.name, Report(checkpoint=CheckpointStatus(**word.model_dump())))
+    def deliver(word: CheckpointStatus) -> None:
+        client.report(job.namespace, job.name, Report(checkpoint=word))
 
     return NewestWord(deliver)
 

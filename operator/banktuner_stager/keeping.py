@@ -9,7 +9,8 @@ from pathlib import Path
 
 from banktuner_api import handshake
 from banktuner_api.checkpoint import CHECKPOINT_FILE
-from banktuner_api.handshake import CheckpointSaved, CheckpointStored, Failure, Staged
+from banktuner_api.finetunejob_status import CheckpointStatus
+from banktuner_api.handshake import CheckpointSaved, Failure, Staged
 from banktuner_api.run_config import ObjectRef, RunConfig
 from banktuner_stager.checkpoints import delete_but, upload
 from banktuner_stager.download import Source
@@ -30,10 +31,10 @@ def saved(paths: Paths) -> CheckpointSaved | None:
     return CheckpointSaved.model_validate_json(place.read_bytes()) if place.exists() else None
 
 
-def stored(paths: Paths) -> CheckpointStored | None:
+def stored(paths: Paths) -> CheckpointStatus | None:
     """The newest checkpoint that was stored by this pod."""
     place = paths.control / handshake.CHECKPOINT_STORED
-    return CheckpointStored.model_validate_json(place.read_bytes()) if place.exists() else None
+    return CheckpointStatus.model_validate_json(place.read_bytes()) if place.exists() else None
 
 
 def pending(paths: Paths) -> bool:
@@ -52,7 +53,7 @@ class CheckpointKeeper:
         config: RunConfig,
         paths: Paths,
         environment: Mapping[str, str],
-        tell: Callable[[CheckpointStored], None],
+        tell: Callable[[CheckpointStatus], None],
     ) -> None:
         self._config, self._paths, self._environment, self._tell = config, paths, environment, tell
         self._place: ObjectRef | None = config.checkpoints

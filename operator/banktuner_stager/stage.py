@@ -9,7 +9,8 @@ from pathlib import Path
 from banktuner_api import handshake
 from banktuner_api.checkpoint import run_fingerprint
 from banktuner_api.common import Digest
-from banktuner_api.handshake import CheckpointStored, Staged, StagedFile
+from banktuner_api.finetunejob_status import CheckpointStatus
+from banktuner_api.handshake import Staged, StagedFile
 from banktuner_api.run_config import EvaluationConfig, ObjectRef, RunConfig
 from banktuner_stager import folder
 from banktuner_stager.checkpoints import fetch_newest
@@ -90,7 +91,7 @@ def _stage_inputs(config: RunConfig, paths: Paths, environment: Mapping[str, str
 
 def _stage_checkpoint(
     config: RunConfig, staged: Staged, paths: Paths, environment: Mapping[str, str], patience: Patience
-) -> CheckpointStored | None:
+) -> CheckpointStatus | None:
     """What an earlier attempt of the same run left."""
     if config.checkpoints is None:
         return None

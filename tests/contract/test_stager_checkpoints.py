@@ -12,7 +12,8 @@ import pytest
 from banktuner_api import handshake
 from banktuner_api.checkpoint import CHECKPOINT_FILE, run_fingerprint
 from banktuner_api.finetunejob_spec import Checkpoint
-from banktuner_api.handshake import CheckpointSaved, CheckpointStored, Failure, Staged, write_control
+from banktuner_api.finetunejob_status import CheckpointStatus
+from banktuner_api.handshake import CheckpointSaved, Failure, Staged, write_control
 from banktuner_api.run_config import JobIdentity, RunConfig
 from banktuner_trainer.checkpoint import folders
 from tests.contract.agent_server import AgentServer
@@ -67,12 +68,12 @@ def save(pod: Pod, step: int, content: bytes | None = None) -> Path:
     return made.folder
 
 
-def stored(pod: Pod, step: int, seconds: float = 30) -> CheckpointStored:
+def stored(pod: Pod, step: int, seconds: float = 30) -> CheckpointStatus:
     """Waits for the sidecar's answer."""
     place = pod.control / handshake.CHECKPOINT_STORED
 
-    def answer() -> CheckpointStored | None:
-        told = CheckpointStored.model_validate_json(place.read_bytes()) if place.exists() else None
+    def answer() -> CheckpointStatus | None:
+        told = CheckpointStatus.model_validate_json(place.read_bytes()) if place.exists() else None
         return told if told and told.step == step else None
 
     return wait_for(answer, seconds, f"step {step} stored ({pod.log.read_text()[-2000:]})")

@@ -18,12 +18,12 @@ from banktuner_api import names
 from banktuner_api.agent import Report
 from banktuner_api.checkpoint import run_fingerprint
 from banktuner_api.exit_codes import ExitCode
+from banktuner_api.finetunejob_status import CheckpointStatus
 from banktuner_api.handshake import (
     CHECKPOINT,
     CHECKPOINT_FAILURE,
     CHECKPOINT_STORED,
     CheckpointSaved,
-    CheckpointStored,
     Failure,
     Staged,
     write_control,
@@ -56,7 +56,7 @@ def store_checkpoints(pod: Pod, delay: float) -> list[int]:
         saved = CheckpointSaved.model_validate_json(place.read_bytes())
         time.sleep(delay)
         stored.append(saved.step)
-        told = CheckpointStored(step=saved.step, uri="s3://bank/c/step-1", saved_time="2026-01-01T00:00:00Z")
+        told = CheckpointStatus(step=saved.step, uri="s3://bank/c/step-1", saved_time="2026-01-01T00:00:00Z")
         write_control(pod.control, CHECKPOINT_STORED, told)
 
     threading.Thread(target=answer, daemon=True).start()

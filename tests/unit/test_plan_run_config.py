@@ -115,7 +115,7 @@ def test_limits_and_nodes() -> None:
         task="Instruction", nodes=4, resources={"gpus": 2, "cpu": "1500m", "memory": "2Gi", "ephemeralStorage": "3G"}
     )
     assert made.nodes == 4
-    assert made.limits == Limits(gpus=2, cpus=1.5, memory_bytes=2 * 1024**3, disk_bytes=3 * 1000**3)
+    assert made.limits == Limits(gpus=2, cpus=1.5, memory_bytes=2 * 1024**3)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,6 @@ class Plan:
     """How long a run is."""
 
     steps: int
-    steps_per_epoch: int
 
     @property
     def log_every(self) -> int:
@@ -32,7 +31,7 @@ def plan_steps(training: TrainingConfig, rows: int, devices: int = 1) -> Plan:
     micro = -(-rows // (training.batch_size * devices))
     per_epoch = max(1, -(-micro // training.gradient_accumulation_steps))
     steps = training.max_steps or per_epoch * (training.epochs or DEFAULT_EPOCHS)
-    return Plan(steps=steps, steps_per_epoch=per_epoch)
+    return Plan(steps=steps)
 
 
 def arguments(training: TrainingConfig, device: Device, scratch: Path, plan: Plan) -> dict[str, Any]:

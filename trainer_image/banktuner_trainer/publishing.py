@@ -6,6 +6,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from banktuner_api.exit_codes import ExitCode
+from banktuner_api.finetunejob_status import CheckpointStatus
 from banktuner_api.handshake import (
     ARTIFACT,
     CHECKPOINT,
@@ -16,7 +17,6 @@ from banktuner_api.handshake import (
     STAGED,
     ArtifactRequest,
     CheckpointSaved,
-    CheckpointStored,
     Failure,
     Result,
     Staged,
@@ -60,7 +60,7 @@ def wait_until_stored(control: Path, step: int, seconds: float) -> bool:
     """Whether `publish` has stored the checkpoint of this step within some seconds."""
     deadline, path = time.monotonic() + seconds, control / CHECKPOINT_STORED
     while True:
-        if path.exists() and CheckpointStored.model_validate_json(path.read_bytes()).step >= step:
+        if path.exists() and CheckpointStatus.model_validate_json(path.read_bytes()).step >= step:
             return True
         if time.monotonic() >= deadline:
             return False

@@ -119,7 +119,6 @@ def _limits(spec: FineTuneJobSpec) -> Limits:
         gpus=asked.gpus,
         cpus=float(quantity.parse(asked.cpu)),
         memory_bytes=int(quantity.parse(asked.memory)),
-        disk_bytes=int(quantity.parse(asked.ephemeral_storage)),
     )
 
 

@@ -23,7 +23,7 @@ def run(context: Context) -> Outcome:
     architecture = run_config.architecture or Architecture()
     texts = run_config.dataset.format is Format.TEXT
     rows: Split[Any] = (load_documents if texts else load_conversations)(run_config, context.staged)
-    promoted = promoted_scores(context, lambda tokenizer, length: _asked(tokenizer, rows, length))
+    promoted = promoted_scores(context, lambda own, most: _asked(rows, _encode(own, rows.test, most), most))
     tokenizer = train_tokenizer(_texts(rows.train), architecture)
     ensure_chat_template(tokenizer)
     model = new_model(architecture, tokenizer, run_config.training.seed)
@@ -31,13 +31,13 @@ def run(context: Context) -> Outcome:
     context.reporter.begin(Step.TOKENISE, f"{len(rows.train)} rows")
     train = _encode(tokenizer, rows.train, length, context.reporter.advance)
     test = _encode(tokenizer, rows.test, length)
-    exam = exam_of(context, tokenizer, _asked(tokenizer, rows, length))
+    exam = exam_of(context, tokenizer, _asked(rows, test, length))
     judged = tune(context, exam, model, tokenizer, Split(train, test, quality=rows.quality), promoted)
     return Outcome(model, tokenizer, ServedAs.MERGED, judged.metrics, judged.confusion, judged.details)
 
 
-def _asked(tokenizer: Any, rows: Split[Any], length: int) -> Rows:
-    return Rows(_conversations(rows.train), _conversations(rows.test), _encode(tokenizer, rows.test, length), length)
+def _asked(rows: Split[Any], test: list[Encoded], length: int) -> Rows:
+    return Rows(_conversations(rows.train), _conversations(rows.test), test, length)
 
 
 def _texts(rows: Sequence[Any]) -> list[str]:
