@@ -1,6 +1,7 @@
 """Small models and data for the trainer's tests; every model is made here by real training steps."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,16 +32,20 @@ def intents(count: int) -> list[dict[str, str]]:
     ]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def nothing_hidden() -> Iterator[None]:
+    """A run in this process hides no package: libraries remember for good what is installed, and other runs need it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("banktuner_trainer.__main__.hide", lambda *_: None)
+        yield
+
+
 @pytest.fixture
 def pod(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pod:
-    """An empty pod whose paths this process uses.
-
-    Nothing is hidden from libraries here: they remember for good what is installed, and other runs need it.
-    """
+    """An empty pod whose paths this process uses."""
     made = Pod(tmp_path)
     for name, value in made.environment().items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr("banktuner_trainer.__main__.hide", lambda *_: None)
     return made
 
 
@@ -74,8 +79,11 @@ def base_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a small BERT with random weights."""
-    pytest.importorskip("torch")
+    """The folder of a small BERT with random weights, the same ones wherever the tests run.
+
+    Its own dropout would be noise as large as what there is to learn.
+    """
+    torch = pytest.importorskip("torch")
     from transformers import BertConfig, BertModel
 
     from banktuner_api.finetunejob_data import Architecture
@@ -94,7 +102,10 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         initializer_range=0.2,
         max_position_embeddings=64,
         pad_token_id=tokenizer.pad_token_id,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
     )
+    torch.manual_seed(0)
     BertModel(config).save_pretrained(folder)
     return folder
 

@@ -161,7 +161,7 @@ def test_the_gateway_reads_what_pytorch_says(with_strangers: Trained, encoder: P
             logits, out_of_scope = served(**batch(tokenizer, texts))
         said, score = gateway.scores(texts)
         torch.testing.assert_close(torch.from_numpy(said), logits, rtol=1e-4, atol=1e-4)
-        torch.testing.assert_close(torch.from_numpy(score), out_of_scope, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(torch.from_numpy(score), out_of_scope, rtol=0, atol=1e-3)
         judged = gateway.judge(texts)
         assert [one.label for one in judged] == [description.labels[int(row.argmax())] for row in logits]
         assert [one.rejected for one in judged] == [bool(row >= gateway.threshold) for row in score]
