@@ -2,13 +2,15 @@
 
 import statistics
 import subprocess
+import sys
 import time
 
 from bench.trainer.jobs import Files, start_job
 from bench.trainer.rows import Measurement, Row, Settings
 from bench.trainer.small_llama import LLAMA_15M, generated, model_folder
 
-ROUNDS = 3
+ROUNDS = 5
+PLAIN_IMPORTS = "from transformers import AutoModelForCausalLM; from peft import LoraConfig; from trl import SFTTrainer"
 SPEC = {
     "task": "Instruction",
     "method": "LoRA",
@@ -26,8 +28,19 @@ def startup(settings: Settings) -> list[Row]:
     dataset = generated(settings.scratch)
     model = model_folder(settings.scratch, "llama-15m", LLAMA_15M, dataset)
     runs = [_seconds(settings, Files(model, dataset / "house-train.jsonl")) for _ in range(ROUNDS)]
-    peer = "median of the runs; LoRA on a Llama of 15 M parameters, 1,860 rows"
+    imports = [_plain_imports() for _ in range(ROUNDS)]
+    peer = (
+        "median of the runs; LoRA on a Llama of 15 M parameters, 1,860 rows; "
+        f"a plain trl script's imports alone take {statistics.median(imports):.1f} s"
+    )
     return [Row("startup_seconds", statistics.median(runs), "s", 12, peer, runs, lower_is_better=True)]
+
+
+def _plain_imports() -> float:
+    """What any script of these libraries waits for before it can read a model."""
+    started = time.monotonic()
+    subprocess.run([sys.executable, "-c", PLAIN_IMPORTS], check=True)
+    return time.monotonic() - started
 
 
 def _seconds(settings: Settings, files: Files) -> float:

@@ -10,7 +10,7 @@ from typing import NoReturn
 from banktuner_api.exit_codes import ExitCode
 from banktuner_api.finetunejob_methods import Method
 from banktuner_api.handshake import Failure, Result, termination_message
-from banktuner_trainer.environment import cpu_limit, hide, limit_threads
+from banktuner_trainer.environment import cpu_limit, hide, limit_threads, quick_imports
 from banktuner_trainer.errors import Interrupted, classify
 from banktuner_trainer.launcher import is_launcher, launch, processes
 from banktuner_trainer.publishing import committed
@@ -20,6 +20,9 @@ logger = logging.getLogger("banktuner_trainer")
 
 HIDDEN = ("datasets",)
 """Not used, and transformers would import them for seconds wherever they are installed."""
+
+LATER = ("scipy",)
+"""Used by metrics, at the end; transformers would import it for losses of models that find objects in pictures."""
 
 
 def main() -> int:
@@ -60,7 +63,8 @@ def _result(paths: Paths) -> Result | int | None:
     warnings.filterwarnings("ignore")
     hide(*HIDDEN, *([] if run.method is Method.QLORA else ["bitsandbytes"]))
     # torch takes seconds to import, and an attempt that is committed does not need it.
-    from banktuner_trainer.attempt import run_attempt
+    with quick_imports(*LATER):
+        from banktuner_trainer.attempt import run_attempt
 
     return run_attempt(run, paths)
 

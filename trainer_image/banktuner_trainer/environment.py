@@ -1,9 +1,12 @@
 """What this process may use and has used: CPU limit, threads, device, peak memory and CPU time."""
 
+import gc
 import math
 import os
 import resource
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from banktuner_api.finetunejob_status import ResourcesUsed
@@ -57,6 +60,24 @@ def hide(*packages: str) -> None:
     """Have packages look as if they were not installed; to be called before a library that looks for them."""
     for package in packages:
         sys.modules[package] = None  # type: ignore[assignment]
+
+
+@contextmanager
+def quick_imports(*unwanted: str) -> Iterator[None]:
+    """Import large libraries without `unwanted` packages, which are there again afterwards, and without collections.
+
+    What imports make stays; collections would look through all of it again and again.
+    """
+    absent = [package for package in unwanted if package not in sys.modules]
+    hide(*absent)
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+        gc.freeze()
+        for package in absent:
+            del sys.modules[package]
 
 
 def resources_used(seconds: float, gpus: int, gpu_peak_bytes: int = 0) -> ResourcesUsed:
