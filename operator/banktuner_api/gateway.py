@@ -1,0 +1,139 @@
+"""What a BankingModel asks of its gateway: access, guards, conversations, documents. A block is one part's settings."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from banktuner_api.common import URI_RULE, ApiModel, Digest, LocalRef, SecretRef, Uri, cel
+
+REJECTION = (
+    "I'm specialized in banking services only. I can help with accounts, transactions, fees, loans, and cards. "
+    "Please ask a banking question."
+)
+ASSISTANT = "BankingAssistant-v1.0"
+Url = Annotated[str, Field(max_length=2048, pattern=r"^https?://[^\s@]+$")]
+Group = Annotated[str, Field(min_length=1, max_length=253)]
+
+
+class Jwt(ApiModel):
+    """Tokens signed by the bank's identity provider."""
+
+    issuer: Url
+    audience: Annotated[str, Field(min_length=1, max_length=253)]
+    jwks_uri: Url
+    groups_claim: Annotated[str, Field(min_length=1, max_length=253)] = "groups"
+    """Claim with the list of the caller's groups."""
+
+
+class AccessRule(ApiModel):
+    """An adapter that not everybody may use. Adapters without a rule are everybody's."""
+
+    adapter: Annotated[str, Field(min_length=1, max_length=40)]
+    groups: Annotated[list[Group], Field(min_length=1, max_length=64)]
+    """A caller with hashed token has one group: its own name."""
+
+
+class RateLimit(ApiModel):
+    """Of each caller."""
+
+    requests_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] = 60
+    burst: Annotated[int, Field(ge=1, le=100_000)] = 20
+    """Requests at once after a pause."""
+    concurrency: Annotated[int, Field(ge=1, le=10_000)] = 8
+    """Requests being answered at the same time."""
+
+
+class Classifier(ApiModel):
+    """A Classification artifact with its ONNX export: exactly one of uri (with digest), fineTuneJob."""
+
+    model_config = cel(
+        ("has(self.uri) != has(self.fineTuneJob)", "exactly one of uri and fineTuneJob is needed"),
+        ("has(self.uri) == has(self.digest)", "uri and digest go together"),
+        URI_RULE,
+    )
+
+    fine_tune_job: LocalRef | None = None
+    uri: Uri | None = None
+    digest: Digest | None = None
+    secret_ref: SecretRef | None = None
+
+
+class Scope(ApiModel):
+    """Banking or not. Without a classifier the system prompt alone keeps the assistant in scope."""
+
+    classifier: Classifier | None = None
+    threshold_percent: Annotated[int, Field(ge=1, le=99)] | None = None
+    """Out-of-scope score from which a question is refused. Default: the artifact's own, of its validation rows."""
+    rejection: Annotated[str, Field(min_length=1, max_length=1024)] = REJECTION
+    """What is answered then."""
+    model_name: Annotated[str, Field(min_length=1, max_length=63)] = ASSISTANT
+    """`model` in the answers of /api/v1/chat/."""
+
+
+class Entity(ApiModel):
+    """A kind of personal data beyond the built-in ones, such as a bank's own customer numbers."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{0,31}$")]
+    pattern: Annotated[str, Field(min_length=1, max_length=512)]
+    """Regular expression."""
+
+
+class Privacy(ApiModel):
+    """Personal data."""
+
+    mask_input: bool = True
+    """Placeholders instead of it reach the model; answers to the same conversation have it put back."""
+    mask_output: bool = True
+    """What the model says of its own is masked."""
+    entities: Annotated[list[Entity], Field(max_length=32)] = []
+
+
+class Audit(ApiModel):
+    """One record a decision, chained by HMAC."""
+
+    sink: Literal["Stdout", "Volume", "ObjectStore"] = "Stdout"
+    uri: Uri | None = None
+    """Folder for the records. ObjectStore only."""
+    secret_ref: SecretRef | None = None
+    key_secret_ref: SecretRef | None = None
+    """Secret with the key `key` of the HMAC, at least 32 bytes."""
+
+
+class Conversations(ApiModel):
+    """History that a question is answered with."""
+
+    store: Literal["Memory", "Redis"] = "Memory"
+    redis_secret_ref: SecretRef | None = None
+    """Secret with the key `url`. Redis only."""
+    max_turns: Annotated[int, Field(ge=1, le=100)] = 20
+    max_tokens: Annotated[int, Field(ge=64, le=1_048_576)] = 2048
+    """Of the history; the oldest turns are left out first."""
+    ttl_seconds: Annotated[int, Field(ge=60, le=7_776_000)] = 3600
+
+
+class VectorStore(ApiModel):
+    """Where the documents' vectors are."""
+
+    type: Literal["FAISS", "Chroma", "Milvus", "Weaviate", "Qdrant", "Pinecone"] = "FAISS"
+    url: Url | None = None
+    """Of the server; FAISS has none."""
+    collection: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,62}$")] = "banktuner"
+    secret_ref: SecretRef | None = None
+    """Secret with the key `apiKey`."""
+
+
+class Source(ApiModel):
+    """A folder in an object store."""
+
+    uri: Uri
+    secret_ref: SecretRef | None = None
+
+
+class Knowledge(ApiModel):
+    """The bank's documents, which answers are to rest on."""
+
+    documents: Source
+    embedding: Source
+    """Folder of an ONNX sentence encoder: onnx/model.onnx and tokenizer.json."""
+    vector_store: VectorStore = VectorStore()
+    top_k: Annotated[int, Field(ge=1, le=20)] = 4
