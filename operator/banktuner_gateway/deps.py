@@ -6,7 +6,7 @@ from banktuner_api import names
 from banktuner_api.agent import AgentClient
 from banktuner_gateway.auth import TokenStore
 from banktuner_gateway.desired import DesiredWatcher
-from banktuner_gateway.engine import EngineClient
+from banktuner_gateway.engine.client import EngineClient
 from banktuner_gateway.observability import Metrics
 from banktuner_gateway.settings import Settings
 

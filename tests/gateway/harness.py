@@ -13,9 +13,9 @@ from typing import Any
 import uvicorn
 
 from banktuner_api.serving import DesiredState, GatewayConfig
-from banktuner_gateway import __main__ as entry
 from banktuner_gateway.app import create_app
 from banktuner_gateway.deps import build_deps
+from banktuner_gateway.server import server_config
 from banktuner_gateway.settings import Settings
 
 TOKEN = "correct-horse-battery-staple"
@@ -201,7 +201,7 @@ def settings(tmp_path: Path, config: GatewayConfig) -> Settings:
 @asynccontextmanager
 async def serve_gateway(parts: Settings) -> AsyncIterator[str]:
     """The gateway as `python -m banktuner_gateway` serves it; gives its address."""
-    config = entry.server_config(create_app(parts.config, build_deps(parts)), parts)
+    config = server_config(create_app(parts.config, build_deps(parts)), parts)
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve())
     while not server.started:

@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 from starlette.requests import ClientDisconnect
 
 from banktuner_gateway.deps import Deps
-from banktuner_gateway.engine import Answer
+from banktuner_gateway.engine.messages import Answer, Prompt, Turn
 from banktuner_gateway.errors import ApiError, ErrorBody, client_disconnected
 from banktuner_gateway.observability import RequestRecord
 from banktuner_gateway.targets import select_target
@@ -82,7 +82,9 @@ async def chat(request: Request) -> ChatResponse:
     record.adapter, record.served_name = target.adapter, target.model
     started = time.perf_counter()
     try:
-        answer = await until_disconnected(request, deps.engine.complete(target, question.message, record.request_id))
+        prompt = Prompt((Turn("user", question.message),), request.app.state.config.max_tokens)
+        work = deps.engine.complete(target, prompt, record.request_id, field="message")
+        answer = await until_disconnected(request, work)
     finally:
         record.upstream_seconds = time.perf_counter() - started
     record.served_name = answer.model
