@@ -6,14 +6,16 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from banktuner_api.serving import GatewayConfig
 from banktuner_gateway.deps import Deps
 from banktuner_gateway.errors import ApiError, from_http_exception
 from banktuner_gateway.limits import BodyLimit
 from banktuner_gateway.observability import RequestObserver, RequestRecord
-from banktuner_gateway.routes import chat, health
+from banktuner_gateway.routes import chat, completions, health
+
+OPENAI_PREFIX = "/v1/"
 
 
 def create_app(config: GatewayConfig, deps: Deps) -> FastAPI:
@@ -38,6 +40,7 @@ def create_app(config: GatewayConfig, deps: Deps) -> FastAPI:
     app.add_exception_handler(ApiError, _answer_api_error)
     app.add_exception_handler(HTTPException, _answer_http_exception)
     app.include_router(chat.router)
+    app.include_router(completions.router)
     app.include_router(health.router)
     return app
 
@@ -51,6 +54,8 @@ async def _answer_api_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ApiError)
     record = _record(request)
     record.error_code = error.code
+    if request.url.path.startswith(OPENAI_PREFIX):
+        return JSONResponse(completions.error_body(error, record.request_id), error.status, error.headers)
     return error.response(record.request_id)
 
 

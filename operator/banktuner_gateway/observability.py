@@ -95,9 +95,10 @@ class Metrics:
 
 @dataclass
 class RequestRecord:
-    """What is known about one request; filled in on its way, told at its end. Times in seconds."""
+    """What is known about one request; filled in on its way, told at its end. Times in seconds; `began` since 1970."""
 
     request_id: str = field(default_factory=lambda: uuid4().hex)
+    began: float = field(default_factory=time.time)
     started: float = field(default_factory=time.perf_counter)
     route: str = UNMATCHED
     status: int = 0

@@ -50,6 +50,31 @@ def select_target(
     )
 
 
+BASE_SUFFIX = "-base"
+"""Ends the id that asks the base model where a default adapter answers to the BankingModel's own name."""
+
+
+def model_ids(state: DesiredState | None) -> list[str]:
+    """What a client of the OpenAI API may ask for: the assistant, the base model alone, each adapter."""
+    if state is None:
+        raise retry_later("not_ready", "It is not known yet which models are served.", RETRY_SECONDS)
+    base = [state.name + BASE_SUFFIX] if state.default_adapter else []
+    return [state.name, *base, *sorted(item.name for item in state.adapters)]
+
+
+def target_of_model(state: DesiredState | None, superseded: Mapping[str, str], model: str) -> Target:
+    """What an id of `model_ids` means. Raises ApiError 404 for others, 503 as `select_target` does."""
+    known = model_ids(state)
+    if model not in known:
+        message = "There is no model of this name. GET /v1/models lists them."
+        raise ApiError(404, "model_not_found", message, field="model", available=known)
+    assert state is not None
+    if model == state.name:
+        return select_target(state, superseded, None, use_default=True)
+    adapter = None if model == state.name + BASE_SUFFIX and state.default_adapter else model
+    return select_target(state, superseded, adapter, use_default=False)
+
+
 def adapter_not_ready(adapter: str) -> ApiError:
     """503: the adapter is wanted, but no engine has it yet."""
     return retry_later("adapter_not_ready", f"Adapter {adapter} is not loaded yet. Try again.", RETRY_SECONDS)

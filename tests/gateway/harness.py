@@ -101,9 +101,40 @@ class Engine:
         if self.mode == "cut":
             writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\n{")
             return False
-        self._write(writer, *self._completion(question))
+        status, body = self._completion(question)
+        if status == 200 and question.get("stream"):
+            return await self._stream(json.loads(body), reader, writer)
+        self._write(writer, status, body)
         await writer.drain()
         return True
+
+    async def _stream(self, whole, reader, writer) -> bool:
+        """Word by word, in chunks that break lines anywhere; the modes that begin with "stream" fail on the way."""
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
+        for event in self._events(whole):
+            if self.mode == "stream garbage":
+                event = b"data: <html>secret-internal-host</html>\n\n"
+            half = len(event) // 2
+            for piece in (event[:half], event[half:]):
+                writer.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+                await writer.drain()
+            if self.mode == "stream cut":
+                return False
+            if self.mode == "stream hang":
+                if await reader.read(1) == b"":
+                    self.abandoned.set()
+                return False
+        writer.write(b"0\r\n\r\n")
+        return True
+
+    def _events(self, whole) -> list[bytes]:
+        words = whole["choices"][0]["message"]["content"].split(" ")
+        pieces = [{"content": word if not number else f" {word}"} for number, word in enumerate(words)]
+        events = [{"choices": [{"index": 0, "delta": piece, "finish_reason": None}]} for piece in pieces]
+        events.append({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+        usage = {"prompt_tokens": 3, "completion_tokens": len(words), "total_tokens": 3 + len(words)}
+        events.append({"choices": [], "usage": usage})
+        return [b"data: " + json.dumps(event).encode() + b"\n\n" for event in events] + [b"data: [DONE]\n\n"]
 
     def _completion(self, question: dict[str, Any]) -> tuple[int, bytes]:
         if self.mode == "not json":

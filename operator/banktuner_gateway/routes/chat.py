@@ -1,19 +1,17 @@
 """POST /api/v1/chat/: one question, one answer."""
 
-import asyncio
 import time
-from collections.abc import Coroutine
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request, Security
 from fastapi.security import HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
-from starlette.requests import ClientDisconnect
 
+from banktuner_gateway.connection import read_body, until_disconnected
 from banktuner_gateway.deps import Deps
-from banktuner_gateway.engine.messages import Answer, Prompt, Turn
-from banktuner_gateway.errors import ApiError, ErrorBody, client_disconnected
+from banktuner_gateway.engine.messages import Prompt, Turn
+from banktuner_gateway.errors import ApiError, ErrorBody
 from banktuner_gateway.observability import RequestRecord
 from banktuner_gateway.targets import select_target
 
@@ -84,21 +82,13 @@ async def chat(request: Request) -> ChatResponse:
     try:
         prompt = Prompt((Turn("user", question.message),), request.app.state.config.max_tokens)
         work = deps.engine.complete(target, prompt, record.request_id, field="message")
-        answer = await until_disconnected(request, work)
+        answer = await until_disconnected(request.receive, work)
     finally:
         record.upstream_seconds = time.perf_counter() - started
     record.served_name = answer.model
     return ChatResponse(
         response=answer.text, model=request.app.state.config.name, adapter=target.adapter, request_id=record.request_id
     )
-
-
-async def read_body(request: Request) -> bytes:
-    """Raises ApiError 408, 413, or 499 when the client went away before its body was complete."""
-    try:
-        return await request.body()
-    except ClientDisconnect:
-        raise client_disconnected() from None
 
 
 def parse_question(body: bytes) -> ChatRequest:
@@ -117,23 +107,3 @@ def _unprocessable(problem: ErrorDetails) -> ApiError:
     if problem["type"] == "extra_forbidden":
         return ApiError(422, "unknown_field", "There is no such field. Known: message, adapter.", field=field)
     return ApiError(422, "invalid_field", problem["msg"] + ".", field=field)
-
-
-async def until_disconnected(request: Request, work: Coroutine[Any, Any, Answer]) -> Answer:
-    """The result of `work`, which is cancelled when the client goes away. Raises ApiError 499 then."""
-    working = asyncio.create_task(work)
-    leaving = asyncio.create_task(_disconnected(request))
-    try:
-        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            return working.result()
-        raise client_disconnected()
-    finally:
-        working.cancel()
-        leaving.cancel()
-        await asyncio.gather(working, leaving, return_exceptions=True)
-
-
-async def _disconnected(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass

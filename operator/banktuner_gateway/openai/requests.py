@@ -1,0 +1,78 @@
+"""What a client of the OpenAI API may ask: every field is bounded, and what cannot be done is refused by name."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from banktuner_gateway.engine.messages import Turn
+
+MAX_MESSAGES = 200
+MAX_CHARACTERS = 32_000
+Stop = Annotated[str, Field(min_length=1, max_length=64)]
+
+
+def _one_text(content: Any) -> Any:
+    """A list of text parts as one text; anything else is left for the validation to refuse."""
+    if isinstance(content, list) and all(isinstance(part, dict) and part.get("type") == "text" for part in content):
+        return "".join(str(part.get("text", "")) for part in content)
+    return content
+
+
+class ChatMessage(BaseModel):
+    """A message; content as text or as a list of text parts."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    role: Literal["system", "developer", "user", "assistant"]
+    content: Annotated[str, BeforeValidator(_one_text), Field(max_length=MAX_CHARACTERS)]
+    name: Annotated[str, Field(max_length=64)] | None = None
+
+
+class StreamOptions(BaseModel):
+    """`include_usage`: the last piece tells the tokens."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    include_usage: bool = False
+
+
+class ChatCompletionRequest(BaseModel):
+    """The body of POST /v1/chat/completions. Fields that would change the answer and cannot be had are refused."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    model: Annotated[str, Field(min_length=1, max_length=63, description="An id of GET /v1/models.")]
+    messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=MAX_MESSAGES)]
+    max_tokens: Annotated[int, Field(ge=1)] | None = None
+    max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
+    stop: Stop | Annotated[list[Stop], Field(max_length=4)] | None = None
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = None
+    stream: bool = False
+    stream_options: StreamOptions | None = None
+    user: Annotated[str, Field(max_length=256)] | None = None
+    n: Literal[1] | None = None
+    frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
+    presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
+
+    def sampling(self) -> dict[str, Any]:
+        """What the engine is told of; greedy where nothing is said."""
+        fields = ("top_p", "stop", "seed", "frequency_penalty", "presence_penalty")
+        asked = {name: getattr(self, name) for name in fields if getattr(self, name) is not None}
+        return {"temperature": self.temperature or 0} | asked
+
+    def token_limit(self, most: int) -> int:
+        """Of the answer: what is asked for, and never more than `most`."""
+        asked = [limit for limit in (self.max_tokens, self.max_completion_tokens) if limit is not None]
+        return min([most, *asked])
+
+    def turns(self) -> tuple[Turn, ...]:
+        """The messages as the model is to see them.
+
+        A client's system message is put as a user's: only the bank speaks as the system, or any client could lift its
+        rules.
+        """
+        return tuple(
+            Turn("assistant" if message.role == "assistant" else "user", message.content) for message in self.messages
+        )
