@@ -1,0 +1,1 @@
+"""Benchmark of the gateway: `make bench-gateway`, or `python -m bench.gateway --only NAME`."""
