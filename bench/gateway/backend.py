@@ -1,4 +1,4 @@
-"""An engine that answers at once: `python -m bench.gateway.backend PORT`. What is left of a request's time is others'."""
+"""An engine that answers at once: `python -m bench.gateway.backend PORT`. What is left of a request is others' time."""
 
 import asyncio
 import json
