@@ -1,4 +1,4 @@
-"""Who calls: bearer tokens against a mounted Secret of SHA-256 digests, taken up anew when the Secret changes."""
+"""Bearer tokens against a mounted Secret of SHA-256 digests, taken up anew when the Secret changes."""
 
 import hashlib
 import hmac
@@ -6,17 +6,15 @@ import logging
 import os
 import re
 import time
-from collections.abc import Iterable
 from pathlib import Path
 
-from banktuner_gateway.errors import ApiError
+from banktuner_gateway.access.caller import Caller, Headers, bearer_token, unauthorized
 
-logger = logging.getLogger("banktuner.gateway.auth")
+logger = logging.getLogger("banktuner.gateway.access")
 
 CHECK_SECONDS = 1.0
 """How old the last look at the directory may be; a revoked token works no longer than this after the kubelet's swap."""
 _HEX_DIGEST = re.compile(r"[0-9a-fA-F]{64}")
-_SCHEME = b"bearer "
 
 _Signature = tuple[tuple[str, int, int, int], ...]
 
@@ -38,8 +36,15 @@ class TokenStore:
         self._refresh()
         return bool(self._digests)
 
-    def authenticate(self, headers: Iterable[tuple[bytes, bytes]]) -> str:
-        """Name of the caller. Raises ApiError 401, the same for everything that is wrong."""
+    def start(self) -> None:
+        """Read the directory, so that the first request need not."""
+        self._refresh()
+
+    async def close(self) -> None:
+        """Nothing runs in the background."""
+
+    async def authenticate(self, headers: Headers) -> Caller:
+        """The caller, whose one group is its own name. Raises ApiError 401, the same for everything that is wrong."""
         self._refresh()
         presented = hashlib.sha256(bearer_token(headers) or b"").digest()
         caller = None
@@ -49,7 +54,7 @@ class TokenStore:
                 caller = name
         if caller is None:
             raise unauthorized()
-        return caller
+        return Caller(caller, frozenset({caller}))
 
     def _refresh(self) -> None:
         now = time.monotonic()
@@ -68,24 +73,6 @@ class TokenStore:
             self.problems = [f"tokens: the directory cannot be read: {error.strerror}"]
         fields = {"callers": sorted(self._digests), "malformed": malformed, "problems": self.problems}
         logger.log(logging.WARNING if self.problems else logging.INFO, "tokens read", extra={"fields": fields})
-
-
-def unauthorized() -> ApiError:
-    """401 without a hint at what was wrong."""
-    return ApiError(
-        401,
-        "unauthorized",
-        "A valid token is needed: Authorization: Bearer <token>.",
-        headers={"WWW-Authenticate": "Bearer"},
-    )
-
-
-def bearer_token(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
-    """The token of the one Authorization header; None where there is none, more than one, or another scheme."""
-    values = [value for name, value in headers if name.lower() == b"authorization"]
-    if len(values) != 1 or values[0][: len(_SCHEME)].lower() != _SCHEME:
-        return None
-    return values[0][len(_SCHEME) :].strip() or None
 
 
 def _entries(directory: Path) -> list[os.DirEntry[str]]:
