@@ -20,11 +20,14 @@ _Signature = tuple[tuple[str, int, int, int], ...]
 
 
 class TokenStore:
-    """The callers of a directory with one file each. A file that is not a digest admits nobody and is told."""
+    """The callers of a directory with one file each: a digest, or one a line while a token is being replaced.
+
+    A file that holds anything else admits nobody and is told.
+    """
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._digests: dict[str, bytes] = {}
+        self._digests: dict[str, tuple[bytes, ...]] = {}
         self._signature: _Signature | None = None
         self._checked_at = -CHECK_SECONDS
         self.problems: list[str] = []
@@ -49,9 +52,10 @@ class TokenStore:
         presented = hashlib.sha256(bearer_token(headers) or b"").digest()
         caller = None
         # All digests are compared whatever matched: the time does not tell which caller came near.
-        for name, digest in self._digests.items():
-            if hmac.compare_digest(digest, presented):
-                caller = name
+        for name, digests in self._digests.items():
+            for digest in digests:
+                if hmac.compare_digest(digest, presented):
+                    caller = name
         if caller is None:
             raise unauthorized()
         return Caller(caller, frozenset({caller}))
@@ -86,23 +90,28 @@ def _signature(directory: Path) -> _Signature:
     return tuple((name, stat.st_ino, stat.st_size, stat.st_mtime_ns) for name, stat in stats)
 
 
-def _read_all(directory: Path) -> tuple[dict[str, bytes], list[str]]:
-    digests: dict[str, bytes] = {}
+def _read_all(directory: Path) -> tuple[dict[str, tuple[bytes, ...]], list[str]]:
+    digests: dict[str, tuple[bytes, ...]] = {}
     malformed: list[str] = []
-    empty = hashlib.sha256(b"").digest()
     for entry in _entries(directory):
-        text = Path(entry.path).read_text(encoding="ascii", errors="replace").strip()
-        if _HEX_DIGEST.fullmatch(text) and bytes.fromhex(text) != empty:
-            digests[entry.name] = bytes.fromhex(text)
+        words = Path(entry.path).read_text(encoding="ascii", errors="replace").split()
+        if words and all(map(_is_digest, words)):
+            digests[entry.name] = tuple(map(bytes.fromhex, words))
         else:
             malformed.append(entry.name)
     return digests, malformed
 
 
+def _is_digest(word: str) -> bool:
+    return bool(_HEX_DIGEST.fullmatch(word)) and bytes.fromhex(word) != hashlib.sha256(b"").digest()
+
+
 def _problems(callers: int, malformed: int) -> list[str]:
     problems = []
     if malformed:
-        problems.append(f"tokens: {malformed} of {callers + malformed} entries are not a SHA-256 in 64 hex digits")
+        problems.append(
+            f"tokens: {malformed} of {callers + malformed} entries are not one or more SHA-256 of 64 hex digits"
+        )
     if not callers:
         problems.append("tokens: there is no caller, so nobody is let in")
     return problems

@@ -74,6 +74,19 @@ async def test_the_caller_is_named_and_is_its_own_group(files):
     assert (await store.authenticate([(b"authorization", b"Bearer two")])).name == "mobile"
 
 
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+@pytest.mark.parametrize("between", ["\n", "\r\n", "\n\n"])
+async def test_a_caller_may_have_two_tokens_while_one_is_being_replaced(files, between):
+    _with_entries(files / "tokens", {"teller": f"{_digest('old')}{between}{_digest('new')}\n".encode()})
+    store = tokens.TokenStore(files / "tokens")
+    for token in (b"old", b"new"):
+        assert (await store.authenticate([(b"authorization", b"Bearer " + token)])).name == "teller"
+    assert store.problems == []
+
+
 def _with_entries(directory: Path, entries: dict[str, bytes]) -> None:
     version = directory / "..broken"
     version.mkdir()
@@ -90,7 +103,10 @@ def _with_entries(directory: Path, entries: dict[str, bytes]) -> None:
         ({"teller": TOKEN.encode()}, "1 of 1 entries"),
         ({"teller": b"\xff" * 64}, "1 of 1 entries"),
         ({"teller": b"zz" * 32}, "1 of 1 entries"),
-        ({"teller": hashlib.sha256(b"").hexdigest().encode()}, "1 of 1 entries"),
+        ({"teller": _digest("").encode()}, "1 of 1 entries"),
+        ({"teller": f"{_digest(TOKEN)}\nraw-token".encode()}, "1 of 1 entries"),
+        ({"teller": f"{_digest(TOKEN)}\n{_digest('')}".encode()}, "1 of 1 entries"),
+        ({"teller": _digest(TOKEN).encode() * 2}, "1 of 1 entries"),
     ],
 )
 def test_a_secret_without_a_usable_digest_admits_nobody_and_is_told(files, start_gateway, entries, reason):
