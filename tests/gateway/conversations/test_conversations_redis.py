@@ -173,7 +173,7 @@ async def test_a_cancelled_request_does_not_leave_its_answer_to_the_next(own_ser
 
 
 async def test_a_full_server_is_told(tmp_path):
-    server = ValkeyServer(tmp_path, "--maxmemory", "1mb", "--maxmemory-policy", "noeviction")
+    server = ValkeyServer(tmp_path, "--maxmemory", "1", "--maxmemory-policy", "noeviction")
     server.start()
     store = RedisStore(server.url, "bank/assistant", SETTINGS, CLAIM_SECONDS)
     try:
