@@ -23,12 +23,14 @@ def create_app(config: GatewayConfig, deps: Deps) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        deps.authenticator.start()
         deps.desired.start()
         try:
             yield
         finally:
             deps.desired.stop()
             await deps.engine.close()
+            await deps.authenticator.close()
 
     # The documentation pages load their scripts from a public network, which a bank's browser may not reach.
     app = FastAPI(title=f"{config.name} banking assistant", lifespan=lifespan, docs_url=None, redoc_url=None)

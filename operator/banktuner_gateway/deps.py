@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from banktuner_api import names
 from banktuner_api.agent import AgentClient
-from banktuner_gateway.auth import TokenStore
+from banktuner_gateway.access.caller import Authenticator
+from banktuner_gateway.access.tokens import TokenStore
 from banktuner_gateway.desired import DesiredWatcher
 from banktuner_gateway.engine.client import EngineClient
 from banktuner_gateway.observability import Metrics
@@ -15,7 +16,7 @@ from banktuner_gateway.settings import Settings
 class Deps:
     """What the routes work with; reachable as `request.app.state.deps`."""
 
-    tokens: TokenStore
+    authenticator: Authenticator
     desired: DesiredWatcher
     engine: EngineClient
     metrics: Metrics

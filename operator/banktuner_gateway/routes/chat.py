@@ -54,7 +54,7 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
     503: {"description": "The adapter is not loaded yet, or the model is busy; see Retry-After."},
     504: {"description": "The model did not answer in time."},
 }
-# The scheme is here for the OpenAPI document; the check itself is auth.TokenStore's.
+# The scheme is here for the OpenAPI document; the check itself is the Authenticator's.
 router = APIRouter(dependencies=[Security(HTTPBearer(auto_error=False))])
 
 
@@ -73,7 +73,7 @@ async def chat(request: Request) -> ChatResponse:
     record: RequestRecord = request.state.record
     deps: Deps = request.app.state.deps
     record.route = PATH
-    record.caller = deps.tokens.authenticate(request.headers.raw)
+    record.caller = (await deps.authenticator.authenticate(request.headers.raw)).name
     question = parse_question(await read_body(request))
     use_default = "adapter" not in question.model_fields_set
     target = select_target(deps.desired.current, deps.desired.superseded, question.adapter, use_default)

@@ -43,11 +43,11 @@ async def metrics(request: Request) -> Response:
 
 
 async def _readiness(deps: Deps) -> Readiness:
-    usable = deps.tokens.usable
-    reasons = [] if usable else list(deps.tokens.problems)
+    usable = deps.authenticator.usable
+    reasons = [] if usable else list(deps.authenticator.problems)
     if deps.desired.current is None:
         reasons.append("desired state: neither the agent API nor desired.json gave one")
     problem = (await deps.engine.health()).problem
     if problem:
         reasons.append(problem)
-    return Readiness(ready=not reasons, reasons=reasons, warnings=deps.tokens.problems if usable else [])
+    return Readiness(ready=not reasons, reasons=reasons, warnings=deps.authenticator.problems if usable else [])

@@ -1,4 +1,4 @@
-"""Who calls: bearer tokens against a mounted Secret of SHA-256 digests, taken up anew when the Secret changes."""
+"""Bearer tokens against a mounted Secret of SHA-256 digests, taken up anew when the Secret changes."""
 
 import hashlib
 import hmac
@@ -6,27 +6,28 @@ import logging
 import os
 import re
 import time
-from collections.abc import Iterable
 from pathlib import Path
 
-from banktuner_gateway.errors import ApiError
+from banktuner_gateway.access.caller import Caller, Headers, bearer_token, unauthorized
 
-logger = logging.getLogger("banktuner.gateway.auth")
+logger = logging.getLogger("banktuner.gateway.access")
 
 CHECK_SECONDS = 1.0
 """How old the last look at the directory may be; a revoked token works no longer than this after the kubelet's swap."""
 _HEX_DIGEST = re.compile(r"[0-9a-fA-F]{64}")
-_SCHEME = b"bearer "
 
 _Signature = tuple[tuple[str, int, int, int], ...]
 
 
 class TokenStore:
-    """The callers of a directory with one file each. A file that is not a digest admits nobody and is told."""
+    """The callers of a directory with one file each: a digest, or one a line while a token is being replaced.
+
+    A file that holds anything else admits nobody and is told.
+    """
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._digests: dict[str, bytes] = {}
+        self._digests: dict[str, tuple[bytes, ...]] = {}
         self._signature: _Signature | None = None
         self._checked_at = -CHECK_SECONDS
         self.problems: list[str] = []
@@ -38,18 +39,26 @@ class TokenStore:
         self._refresh()
         return bool(self._digests)
 
-    def authenticate(self, headers: Iterable[tuple[bytes, bytes]]) -> str:
-        """Name of the caller. Raises ApiError 401, the same for everything that is wrong."""
+    def start(self) -> None:
+        """Read the directory, so that the first request need not."""
+        self._refresh()
+
+    async def close(self) -> None:
+        """Nothing runs in the background."""
+
+    async def authenticate(self, headers: Headers) -> Caller:
+        """The caller, whose one group is its own name. Raises ApiError 401, the same for everything that is wrong."""
         self._refresh()
         presented = hashlib.sha256(bearer_token(headers) or b"").digest()
         caller = None
         # All digests are compared whatever matched: the time does not tell which caller came near.
-        for name, digest in self._digests.items():
-            if hmac.compare_digest(digest, presented):
-                caller = name
+        for name, digests in self._digests.items():
+            for digest in digests:
+                if hmac.compare_digest(digest, presented):
+                    caller = name
         if caller is None:
             raise unauthorized()
-        return caller
+        return Caller(caller, frozenset({caller}))
 
     def _refresh(self) -> None:
         now = time.monotonic()
@@ -70,24 +79,6 @@ class TokenStore:
         logger.log(logging.WARNING if self.problems else logging.INFO, "tokens read", extra={"fields": fields})
 
 
-def unauthorized() -> ApiError:
-    """401 without a hint at what was wrong."""
-    return ApiError(
-        401,
-        "unauthorized",
-        "A valid token is needed: Authorization: Bearer <token>.",
-        headers={"WWW-Authenticate": "Bearer"},
-    )
-
-
-def bearer_token(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
-    """The token of the one Authorization header; None where there is none, more than one, or another scheme."""
-    values = [value for name, value in headers if name.lower() == b"authorization"]
-    if len(values) != 1 or values[0][: len(_SCHEME)].lower() != _SCHEME:
-        return None
-    return values[0][len(_SCHEME) :].strip() or None
-
-
 def _entries(directory: Path) -> list[os.DirEntry[str]]:
     # A mounted Secret keeps its data in folders whose names start with "..", behind the link "..data".
     with os.scandir(directory) as entries:
@@ -99,23 +90,28 @@ def _signature(directory: Path) -> _Signature:
     return tuple((name, stat.st_ino, stat.st_size, stat.st_mtime_ns) for name, stat in stats)
 
 
-def _read_all(directory: Path) -> tuple[dict[str, bytes], list[str]]:
-    digests: dict[str, bytes] = {}
+def _read_all(directory: Path) -> tuple[dict[str, tuple[bytes, ...]], list[str]]:
+    digests: dict[str, tuple[bytes, ...]] = {}
     malformed: list[str] = []
-    empty = hashlib.sha256(b"").digest()
     for entry in _entries(directory):
-        text = Path(entry.path).read_text(encoding="ascii", errors="replace").strip()
-        if _HEX_DIGEST.fullmatch(text) and bytes.fromhex(text) != empty:
-            digests[entry.name] = bytes.fromhex(text)
+        words = Path(entry.path).read_text(encoding="ascii", errors="replace").split()
+        if words and all(map(_is_digest, words)):
+            digests[entry.name] = tuple(map(bytes.fromhex, words))
         else:
             malformed.append(entry.name)
     return digests, malformed
 
 
+def _is_digest(word: str) -> bool:
+    return bool(_HEX_DIGEST.fullmatch(word)) and bytes.fromhex(word) != hashlib.sha256(b"").digest()
+
+
 def _problems(callers: int, malformed: int) -> list[str]:
     problems = []
     if malformed:
-        problems.append(f"tokens: {malformed} of {callers + malformed} entries are not a SHA-256 in 64 hex digits")
+        problems.append(
+            f"tokens: {malformed} of {callers + malformed} entries are not one or more SHA-256 of 64 hex digits"
+        )
     if not callers:
         problems.append("tokens: there is no caller, so nobody is let in")
     return problems

@@ -8,7 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from banktuner_gateway import auth
+from banktuner_gateway.access import tokens
+from banktuner_gateway.access.caller import Caller, bearer_token
 from tests.gateway.harness import AUTH, CHAT, TOKEN, swap_data_link, write_tokens
 
 QUESTION = {"message": "Hello"}
@@ -56,21 +57,34 @@ def test_rotation_and_revocation_need_no_restart(files, start_gateway):
     with httpx.Client(base_url=start_gateway()) as client:
         assert client.post(CHAT, json=QUESTION, headers=AUTH).status_code == 200
         write_tokens(files / "tokens", mobile="the-new-token")
-        time.sleep(auth.CHECK_SECONDS + 0.1)
+        time.sleep(tokens.CHECK_SECONDS + 0.1)
         assert client.post(CHAT, json=QUESTION, headers=AUTH).status_code == 401
         assert client.post(CHAT, json=QUESTION, headers={"Authorization": "Bearer the-new-token"}).status_code == 200
 
 
 @pytest.mark.parametrize("value", [b"", b"Bearer", b"Bearer ", b"Bearer \t ", b"Basic dGVzdA=="])
 def test_no_token_is_not_an_empty_token(value):
-    assert auth.bearer_token([(b"authorization", value)]) is None
+    assert bearer_token([(b"authorization", value)]) is None
 
 
-def test_the_caller_is_named(files):
+async def test_the_caller_is_named_and_is_its_own_group(files):
     write_tokens(files / "tokens", teller="one", mobile="two")
-    store = auth.TokenStore(files / "tokens")
-    assert store.authenticate([(b"authorization", b"Bearer one")]) == "teller"
-    assert store.authenticate([(b"authorization", b"Bearer two")]) == "mobile"
+    store = tokens.TokenStore(files / "tokens")
+    assert await store.authenticate([(b"authorization", b"Bearer one")]) == Caller("teller", frozenset({"teller"}))
+    assert (await store.authenticate([(b"authorization", b"Bearer two")])).name == "mobile"
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+@pytest.mark.parametrize("between", ["\n", "\r\n", "\n\n"])
+async def test_a_caller_may_have_two_tokens_while_one_is_being_replaced(files, between):
+    _with_entries(files / "tokens", {"teller": f"{_digest('old')}{between}{_digest('new')}\n".encode()})
+    store = tokens.TokenStore(files / "tokens")
+    for token in (b"old", b"new"):
+        assert (await store.authenticate([(b"authorization", b"Bearer " + token)])).name == "teller"
+    assert store.problems == []
 
 
 def _with_entries(directory: Path, entries: dict[str, bytes]) -> None:
@@ -89,7 +103,10 @@ def _with_entries(directory: Path, entries: dict[str, bytes]) -> None:
         ({"teller": TOKEN.encode()}, "1 of 1 entries"),
         ({"teller": b"\xff" * 64}, "1 of 1 entries"),
         ({"teller": b"zz" * 32}, "1 of 1 entries"),
-        ({"teller": hashlib.sha256(b"").hexdigest().encode()}, "1 of 1 entries"),
+        ({"teller": _digest("").encode()}, "1 of 1 entries"),
+        ({"teller": f"{_digest(TOKEN)}\nraw-token".encode()}, "1 of 1 entries"),
+        ({"teller": f"{_digest(TOKEN)}\n{_digest('')}".encode()}, "1 of 1 entries"),
+        ({"teller": _digest(TOKEN).encode() * 2}, "1 of 1 entries"),
     ],
 )
 def test_a_secret_without_a_usable_digest_admits_nobody_and_is_told(files, start_gateway, entries, reason):
@@ -123,8 +140,9 @@ def test_one_malformed_entry_locks_out_its_own_caller_only(files, start_gateway)
 
 def test_digests_are_compared_in_constant_time_only():
     """No == in the function that decides; the rule is read from the source because a clock is too noisy for it."""
-    tree = ast.parse(Path(auth.__file__).read_text())
-    decide = next(node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == "authenticate")
+    tree = ast.parse(Path(tokens.__file__).read_text())
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.AsyncFunctionDef)]
+    decide = next(node for node in functions if node.name == "authenticate")
     comparisons = [node for node in ast.walk(decide) if isinstance(node, ast.Compare)]
     assert all(isinstance(operator, ast.Is) for node in comparisons for operator in node.ops)
     assert "compare_digest" in ast.unparse(decide)

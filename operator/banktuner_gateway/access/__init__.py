@@ -1,0 +1,1 @@
+"""Who asks, what they may use, and how much of it."""

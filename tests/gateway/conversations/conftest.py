@@ -1,0 +1,42 @@
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from banktuner_api.gateway import Conversations
+from banktuner_gateway.conversations.memory import MemoryStore
+from banktuner_gateway.conversations.redis_store import RedisStore
+from banktuner_gateway.conversations.store import ConversationStore
+from tests.gateway.conversations.valkey_server import ValkeyServer
+
+SETTINGS = Conversations(max_turns=3, ttl_seconds=600)
+CLAIM_SECONDS = 30.0
+
+
+@pytest.fixture(scope="session")
+def running_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
+    server = ValkeyServer(tmp_path_factory.mktemp("valkey"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def server(running_server: ValkeyServer) -> ValkeyServer:
+    """Empty."""
+    with running_server.client() as client:
+        client.flushall()
+    return running_server
+
+
+@pytest.fixture
+async def redis_store(server: ValkeyServer) -> AsyncIterator[RedisStore]:
+    store = RedisStore(server.url, "bank/assistant", SETTINGS, CLAIM_SECONDS)
+    yield store
+    await store.close()
+
+
+@pytest.fixture(params=["memory", "redis"])
+def store(request: pytest.FixtureRequest) -> ConversationStore:
+    if request.param == "memory":
+        return MemoryStore(SETTINGS, CLAIM_SECONDS)
+    return request.getfixturevalue("redis_store")
