@@ -1,0 +1,122 @@
+"""Finds card numbers (ISO/IEC 7812): 13 to 19 digits, grouped in whatever way, with a right Luhn digit and a known issuer."""
+
+import re
+from collections.abc import Iterator
+
+from banktuner_gateway.privacy.spans import BEFORE, Span, digit_groups
+
+MIN_DIGITS, MAX_DIGITS = 13, 19
+SEPARATOR = re.compile(r"[\s.\-_/,:|*~]{1,3}")
+CONTEXT = re.compile(r"(?<![^\W_])(?:cards?|pan|visa|mastercard|maestro|amex|debit|credit)(?![^\W_])", re.IGNORECASE)
+HEXADECIMAL = re.compile(r"[0-9a-f-]{24,}", re.IGNORECASE)
+# first and last prefix of a scheme's range, and the lengths it gives out
+RANGES: tuple[tuple[str, str, frozenset[int]], ...] = (
+    ("4", "4", frozenset({13, 16, 18, 19})),
+    ("51", "55", frozenset({16})),
+    ("2221", "2720", frozenset({16})),
+    ("34", "34", frozenset({15})),
+    ("37", "37", frozenset({15})),
+    ("300", "305", frozenset({14, 16, 17, 18, 19})),
+    ("3095", "3095", frozenset({14, 16, 17, 18, 19})),
+    ("36", "36", frozenset({14, 15, 16, 17, 18, 19})),
+    ("38", "39", frozenset({14, 16, 17, 18, 19})),
+    ("3528", "3589", frozenset({16, 17, 18, 19})),
+    ("6011", "6011", frozenset({16, 17, 18, 19})),
+    ("622126", "622925", frozenset({16, 17, 18, 19})),
+    ("644", "649", frozenset({16, 17, 18, 19})),
+    ("65", "65", frozenset({16, 17, 18, 19})),
+    ("60", "60", frozenset({16})),
+    ("62", "62", frozenset({16, 17, 18, 19})),
+    ("81", "82", frozenset({16, 17, 18, 19})),
+    ("2200", "2204", frozenset({16, 17, 18, 19})),
+    ("9792", "9792", frozenset({16})),
+    ("50", "50", frozenset({13, 15, 16, 18, 19})),
+    ("56", "58", frozenset({13, 15, 16, 18, 19})),
+    ("6304", "6304", frozenset({13, 15, 16, 18, 19})),
+    ("6390", "6390", frozenset({13, 15, 16, 18, 19})),
+    ("67", "67", frozenset({13, 15, 16, 18, 19})),
+)
+
+
+def passes_luhn(number: str) -> bool:
+    """ISO/IEC 7812-1, annex B."""
+    total = sum(map(int, number[-1::-2]))
+    return (total + sum(sum(divmod(2 * int(digit), 10)) for digit in number[-2::-2])) % 10 == 0
+
+
+def has_issuer(number: str) -> bool:
+    """Whether a scheme gives out numbers with this beginning and length."""
+    return any(
+        low <= number[: len(low)] <= high and len(number) in lengths for low, high, lengths in RANGES
+    )
+
+
+def find_cards(text: str) -> Iterator[Span]:
+    """Every stretch of whole digit groups that is a card number; stretches may overlap."""
+    groups = digit_groups(text)
+    for first in range(len(groups)):
+        count = 0
+        for last in range(first, min(first + MAX_DIGITS, len(groups))):
+            if last > first and not SEPARATOR.fullmatch(text, groups[last - 1][1], groups[last][0]):
+                break
+            count += groups[last][1] - groups[last][0]
+            if count > MAX_DIGITS:
+                break
+            if count >= MIN_DIGITS and _is_card(text, groups, first, last):
+                yield Span("CARD", groups[first][0], groups[last][1], 1.0)
+
+
+def _is_card(text: str, groups: list[tuple[int, int]], first: int, last: int) -> bool:
+    stretch = groups[first : last + 1]
+    start, end = stretch[0][0], stretch[-1][1]
+    number = "".join(text[begin:stop] for begin, stop in stretch)
+    if not passes_luhn(number):
+        return False
+    named = CONTEXT.search(text, max(0, start - BEFORE), start) is not None
+    if not has_issuer(number) and not (named and len(number) >= 15):
+        return False
+    if not _stands_alone(text, groups, first, last):
+        continued = not named and _is_continued(text, groups, first, last)
+        if continued or not _is_usual([stop - begin for begin, stop in stretch]):
+            return False
+    return not _in_hexadecimal(text, start, end)
+
+
+def _is_usual(sizes: list[int]) -> bool:
+    """Whole, 4-4-4-4-…, 4-6-5, 4-6-4, or each digit for itself: the ways in which cards show their number."""
+    fours = len(sizes) >= 4 and all(size == 4 for size in sizes[:4]) and len(sizes) <= 5
+    return len(sizes) == 1 or fours or sizes in ([4, 6, 5], [4, 6, 4]) or set(sizes) == {1}
+
+
+def _is_continued(text: str, groups: list[tuple[int, int]], first: int, last: int) -> bool:
+    """Whether groups of four go on before with the same separator, or any after with a dash or a dot: a longer number."""
+    if first == last:
+        return False
+    gap = text[groups[first][1] : groups[first + 1][0]]
+    before = groups[first - 1] if first else (0, 0)
+    if before[1] - before[0] in (2, 4) and text[before[1] : groups[first][0]] == gap:
+        return True
+    following = text[groups[last][1] : groups[last + 1][0]] if last + 1 < len(groups) else ""
+    return following == gap and gap.strip() != ""
+
+
+def _stands_alone(text: str, groups: list[tuple[int, int]], first: int, last: int) -> bool:
+    """One separator throughout, and no letter or further group joins on: no part of a list of numbers or of a key."""
+    start, end = groups[first][0], groups[last][1]
+    if text[max(0, start - 1) : start].isalnum() or text[end : end + 1].isalnum():
+        return False
+    if first and SEPARATOR.fullmatch(text, groups[first - 1][1], start):
+        return False
+    if last + 1 < len(groups) and SEPARATOR.fullmatch(text, end, groups[last + 1][0]):
+        return False
+    gaps = {text[groups[place][1] : groups[place + 1][0]] for place in range(first, last)}
+    return len(gaps) == 1
+
+
+def _in_hexadecimal(text: str, start: int, end: int) -> bool:
+    """Whether the digits are part of a UUID or a digest: the letters beside them are a number's too."""
+    low = max(0, start - 40)
+    around = HEXADECIMAL.finditer(text, low, min(len(text), end + 40))
+    return any(
+        match.start() <= start and end <= match.end() and any(map(str.isalpha, match.group())) for match in around
+    )

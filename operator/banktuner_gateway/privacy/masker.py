@@ -1,0 +1,73 @@
+"""Masks personal data: with placeholders that a conversation's vault can undo, or for good."""
+
+import re
+from collections.abc import Iterable, Iterator
+
+from banktuner_api.gateway import Entity
+from banktuner_gateway.privacy.entities import finder
+from banktuner_gateway.privacy.normalise import Normalised, normalise
+from banktuner_gateway.privacy.recognisers import Recognisers
+from banktuner_gateway.privacy.spans import Span, joined
+from banktuner_gateway.privacy.vault import PLACEHOLDER, Vault
+
+TYPED = "TEXT"
+"""Kind of a placeholder that a customer typed himself: it is masked too, so that it stands for nothing but itself."""
+HINT = re.compile(r"[0-9@]|\bdot\b|[\[({<]\s?at\b", re.IGNORECASE)
+
+
+class Masker:
+    """Finds and masks; may be shared by threads. Everything here is CPU work: about 0.5 ms for 60 words with numbers."""
+
+    def __init__(self, entities: Iterable[Entity] = ()) -> None:
+        """Raises ValueError that names the entity whose pattern cannot be used."""
+        extra = [(finder(entity), (entity.name,)) for entity in entities]
+        self.has_entities = bool(extra)
+        self._recognisers = Recognisers(extra)
+
+    def find(self, text: Normalised) -> list[Span]:
+        """Personal data in normalised text, in its order, without overlaps."""
+        return joined(self.overlapping(text.text))
+
+    def overlapping(self, text: str) -> Iterator[Span]:
+        """The same of plain text, each span for itself."""
+        # every built-in kind has a digit in it, or an @, or one spelled out with a bracket, or a spelled dot
+        if self.has_entities or HINT.search(text):
+            yield from self._recognisers.find(text)
+
+    def redact(self, text: str) -> str:
+        """`text` with <KIND> for every piece of personal data; cannot be undone. For logs, and for what a model says."""
+        plain = normalise(text)
+        return replaced(text, plain, ((span, f"<{span.kind}>") for span in self.find(plain)))
+
+    def mask(self, text: str, vault: Vault) -> str:
+        """`text` with <KIND_n> for every piece of personal data; the same value has the same n as long as the vault lives."""
+        plain = normalise(text)
+        spans = [*self.overlapping(plain.text), *_typed(plain.text), *vault.known(plain.text)]
+        found = joined(spans)
+        return replaced(text, plain, ((span, _placeholder(text, plain, span, vault)) for span in found))
+
+    @staticmethod
+    def restore(text: str, vault: Vault) -> str:
+        """`text` with the vault's values in the place of its placeholders; unknown placeholders stay."""
+        return PLACEHOLDER.sub(lambda match: vault.value(match.group()), text)
+
+
+def _typed(text: str) -> Iterator[Span]:
+    for match in PLACEHOLDER.finditer(text):
+        yield Span(TYPED, match.start(), match.end(), 0.1)
+
+
+def _placeholder(text: str, plain: Normalised, span: Span, vault: Vault) -> str:
+    start, end = plain.source_span(span.start, span.end)
+    return vault.placeholder(span.kind, plain.text[span.start : span.end], text[start:end])
+
+
+def replaced(text: str, plain: Normalised, replacements: Iterable[tuple[Span, str]]) -> str:
+    """`text` with the spans of its normalised form replaced; they are in order and do not overlap."""
+    pieces: list[str] = []
+    done = 0
+    for span, replacement in replacements:
+        start, end = plain.source_span(span.start, span.end)
+        pieces += [text[done:start], replacement]
+        done = end
+    return "".join([*pieces, text[done:]])

@@ -1,0 +1,81 @@
+"""The bank's recognisers as Presidio has them, and the engine that asks them; no language model is loaded."""
+
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from presidio_analyzer import AnalyzerEngine, LocalRecognizer, RecognizerRegistry, RecognizerResult
+from presidio_analyzer.context_aware_enhancers import ContextAwareEnhancer
+from presidio_analyzer.nlp_engine import NoOpNlpEngine
+
+from banktuner_gateway.privacy.cards import find_cards
+from banktuner_gateway.privacy.emails import find_emails
+from banktuner_gateway.privacy.ibans import find_ibans
+from banktuner_gateway.privacy.numbers import SCORES, find_numbers
+from banktuner_gateway.privacy.spans import Span
+
+LANGUAGE = "en"
+Finder = Callable[[str], Iterable[Span]]
+BUILT_IN: tuple[tuple[Finder, tuple[str, ...]], ...] = (
+    (find_cards, ("CARD",)),
+    (find_ibans, ("IBAN",)),
+    (find_emails, ("EMAIL",)),
+    (find_numbers, tuple(SCORES)),
+)
+
+
+class BankRecogniser(LocalRecognizer):
+    """Finds with one function of ours."""
+
+    def __init__(self, find: Finder, kinds: Sequence[str]) -> None:
+        self._find = find
+        super().__init__(supported_entities=list(kinds), name=getattr(find, "__name__", "custom"))
+
+    def load(self) -> None:
+        """Nothing to load."""
+
+    def analyze(self, text: str, entities: list[str], nlp_artifacts: Any) -> list[RecognizerResult]:
+        """Presidio's entry."""
+        del entities, nlp_artifacts
+        metadata = {
+            RecognizerResult.RECOGNIZER_NAME_KEY: self.name,
+            RecognizerResult.RECOGNIZER_IDENTIFIER_KEY: self.id,
+        }
+        return [
+            RecognizerResult(span.kind, span.start, span.end, span.score, recognition_metadata=metadata)
+            for span in self._find(text)
+        ]
+
+
+class NoEnhancer(ContextAwareEnhancer):
+    """Leaves the scores alone: our recognisers have read the words around already."""
+
+    def __init__(self) -> None:
+        super().__init__(0, 0, 0, 0)
+
+    def enhance_using_context(self, text: str, raw_results: Any, *args: Any, **kwargs: Any) -> Any:
+        """Presidio's entry."""
+        del text, args, kwargs
+        return raw_results
+
+
+class Recognisers:
+    """Presidio's engine over the built-in kinds and `extra` ones; may be shared by threads."""
+
+    def __init__(self, extra: Iterable[tuple[Finder, tuple[str, ...]]] = ()) -> None:
+        recognisers = [BankRecogniser(find, kinds) for find, kinds in (*BUILT_IN, *extra)]
+        registry = RecognizerRegistry(recognizers=recognisers, supported_languages=[LANGUAGE])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            self._engine = AnalyzerEngine(
+                registry=registry,
+                nlp_engine=NoOpNlpEngine([{"lang_code": LANGUAGE, "model_name": ""}]),
+                supported_languages=[LANGUAGE],
+                context_aware_enhancer=NoEnhancer(),
+            )
+        self._kinds = [kind for recogniser in recognisers for kind in recogniser.supported_entities]
+
+    def find(self, text: str) -> Iterator[Span]:
+        """What is found in normalised text; spans may overlap."""
+        for result in self._engine.analyze(text, LANGUAGE, entities=self._kinds):
+            yield Span(result.entity_type, result.start, result.end, result.score)
