@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from banktuner_gateway.classifier import IntentClassifier
+from banktuner_gateway.scope.classifier import IntentClassifier
 from banktuner_trainer.data.forms import OutOfScopeKind
 from banktuner_trainer.evaluate.scope import Judged, scope_metrics
 from bench.trainer.jobs import Done, Files, run_job

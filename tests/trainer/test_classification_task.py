@@ -15,7 +15,7 @@ from transformers import AutoModel
 from banktuner_api.finetunejob_status import ServedAs
 from banktuner_api.handshake import STAGED, write_control
 from banktuner_api.run_config import RunConfig
-from banktuner_gateway.classifier import IntentClassifier
+from banktuner_gateway.scope.classifier import IntentClassifier
 from banktuner_trainer import publishing
 from banktuner_trainer.classify import artifact
 from banktuner_trainer.classify.batching import Batcher
