@@ -27,7 +27,7 @@ router = APIRouter(dependencies=[Security(HTTPBearer(auto_error=False))])
 @router.get(MODELS)
 async def list_models(request: Request) -> JSONResponse:
     """What `model` may be."""
-    record, deps = _begin(request, MODELS)
+    record, deps = await _begin(request, MODELS)
     ids = model_ids(deps.desired.current)
     return JSONResponse(responses.models(ids, request.app.state.config.name, int(record.began)))
 
@@ -43,7 +43,7 @@ async def list_models(request: Request) -> JSONResponse:
 )
 async def complete(request: Request) -> Response:
     """Ask the assistant; `stream` for the answer piece by piece."""
-    record, deps = _begin(request, COMPLETIONS)
+    record, deps = await _begin(request, COMPLETIONS)
     asked = parse(await read_body(request))
     target = target_of_model(deps.desired.current, deps.desired.superseded, asked.model)
     record.adapter, record.served_name = target.adapter, target.model
@@ -107,11 +107,11 @@ def parse(body: bytes) -> ChatCompletionRequest:
     raise ApiError(422, "invalid_field", first["msg"] + ".", field=field)
 
 
-def _begin(request: Request, path: str) -> tuple[RequestRecord, Deps]:
+async def _begin(request: Request, path: str) -> tuple[RequestRecord, Deps]:
     record: RequestRecord = request.state.record
     deps: Deps = request.app.state.deps
     record.route = path
-    record.caller = deps.tokens.authenticate(request.headers.raw)
+    record.caller = (await deps.authenticator.authenticate(request.headers.raw)).name
     return record, deps
 
 
