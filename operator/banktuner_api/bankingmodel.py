@@ -20,6 +20,16 @@ from banktuner_api.common import (
     cel,
     map_list,
 )
+from banktuner_api.gateway import (
+    AccessRule,
+    Audit,
+    Conversations,
+    Jwt,
+    Knowledge,
+    Privacy,
+    RateLimit,
+    Scope,
+)
 
 AdapterName = Annotated[str, Field(min_length=1, max_length=40, pattern=DNS_LABEL)]
 
@@ -95,10 +105,19 @@ class Adapter(ApiModel):
 
 
 class Auth(ApiModel):
-    """Bearer tokens: each key of the Secret is a caller, its value the SHA-256 of the token in hex."""
+    """Who may ask: exactly one of tokensSecretRef, jwt."""
 
-    tokens_secret_ref: SecretRef
-    """The Secret; a change needs no restart."""
+    model_config = cel(
+        (
+            "has(self.tokensSecretRef) != has(self.jwt)",
+            "auth: exactly one of tokensSecretRef and jwt is needed",
+        )
+    )
+
+    tokens_secret_ref: SecretRef | None = None
+    """Bearer tokens: each key of the Secret is a caller, its value the SHA-256 of the token in hex. A change needs no
+    restart."""
+    jwt: Jwt | None = None
 
 
 class Gateway(ApiModel):
@@ -106,6 +125,13 @@ class Gateway(ApiModel):
 
     replicas: Annotated[int, Field(ge=1, le=64)] = 1
     auth: Auth
+    access: Annotated[list[AccessRule], Field(max_length=64)] = []
+    scope: Scope = Scope()
+    privacy: Privacy = Privacy()
+    audit: Audit = Audit()
+    conversations: Conversations = Conversations()
+    rate_limit: RateLimit = RateLimit()
+    knowledge: Knowledge | None = None
 
 
 class BankingModelSpec(ApiModel):
@@ -117,6 +143,11 @@ class BankingModelSpec(ApiModel):
             "!has(self.defaultAdapter) || (has(self.adapters)"
             " && self.adapters.exists(adapter, adapter.name == self.defaultAdapter))",
             "defaultAdapter must be the name of one of the adapters",
+        ),
+        (
+            "!has(self.gateway.access) || self.gateway.access.all(rule, has(self.adapters)"
+            " && self.adapters.exists(adapter, adapter.name == rule.adapter))",
+            "gateway.access: every rule's adapter must be the name of one of the adapters",
         ),
     )
 

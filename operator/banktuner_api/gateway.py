@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from banktuner_api.common import URI_RULE, ApiModel, Digest, LocalRef, SecretRef, Uri, cel
+from banktuner_api.common import URI_RULE, ApiModel, Digest, LocalRef, SecretName, SecretRef, Uri, cel
 
 REJECTION = (
     "I'm specialized in banking services only. I can help with accounts, transactions, fees, loans, and cards. "
@@ -61,6 +61,13 @@ class Classifier(ApiModel):
 class Scope(ApiModel):
     """Banking or not. Without a classifier the system prompt alone keeps the assistant in scope."""
 
+    model_config = cel(
+        (
+            "!has(self.thresholdPercent) || has(self.classifier)",
+            "scope.thresholdPercent needs scope.classifier, whose scores it bounds: name one, or leave it out",
+        )
+    )
+
     classifier: Classifier | None = None
     threshold_percent: Annotated[int, Field(ge=1, le=99)] | None = None
     """Out-of-scope score from which a question is refused. Default: the artifact's own, of its validation rows."""
@@ -73,9 +80,16 @@ class Scope(ApiModel):
 class Entity(ApiModel):
     """A kind of personal data beyond the built-in ones, such as a bank's own customer numbers."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{0,31}$")]
+    model_config = cel(
+        (
+            "!''.matches(self.pattern)",
+            "privacy.entities: pattern must not match the empty text: it would be found everywhere",
+        )
+    )
+
+    name: Annotated[str, Field(max_length=32, pattern=r"^[A-Z][A-Z0-9_]{0,31}$")]
     pattern: Annotated[str, Field(min_length=1, max_length=512)]
-    """Regular expression."""
+    """Regular expression of RE2's syntax: no look-around, no back-references."""
 
 
 class Privacy(ApiModel):
@@ -91,16 +105,47 @@ class Privacy(ApiModel):
 class Audit(ApiModel):
     """One record a decision, chained by HMAC."""
 
+    model_config = cel(
+        URI_RULE,
+        (
+            "(self.sink == 'ObjectStore') == has(self.uri)",
+            "audit.uri goes with sink ObjectStore, which needs it: give the folder for the records, or change the sink",
+        ),
+        (
+            "!has(self.secretRef) || self.sink == 'ObjectStore'",
+            "audit.secretRef goes with sink ObjectStore only: leave it out",
+        ),
+        (
+            "(self.sink == 'Volume') == has(self.claimName)",
+            "audit.claimName goes with sink Volume, which needs it: name a PersistentVolumeClaim, or change the sink",
+        ),
+        (
+            "self.sink == 'Stdout' || has(self.keySecretRef)",
+            "audit.keySecretRef is needed for sinks Volume and ObjectStore: name a Secret with the key `key`,"
+            " or nobody can verify the records",
+        ),
+    )
+
     sink: Literal["Stdout", "Volume", "ObjectStore"] = "Stdout"
     uri: Uri | None = None
     """Folder for the records. ObjectStore only."""
     secret_ref: SecretRef | None = None
+    claim_name: SecretName | None = None
+    """PersistentVolumeClaim of this namespace for the records. Volume only. Several gateway pods need ReadWriteMany."""
     key_secret_ref: SecretRef | None = None
     """Secret with the key `key` of the HMAC, at least 32 bytes."""
 
 
 class Conversations(ApiModel):
     """History that a question is answered with."""
+
+    model_config = cel(
+        (
+            "(self.store == 'Redis') == has(self.redisSecretRef)",
+            "conversations.redisSecretRef goes with store Redis, which needs it: name a Secret with the key `url`,"
+            " or change the store",
+        )
+    )
 
     store: Literal["Memory", "Redis"] = "Memory"
     redis_secret_ref: SecretRef | None = None
@@ -114,16 +159,34 @@ class Conversations(ApiModel):
 class VectorStore(ApiModel):
     """Where the documents' vectors are."""
 
+    model_config = cel(
+        (
+            "(self.type == 'FAISS') != has(self.url)",
+            "vectorStore.url goes with every type but FAISS, which has no server: give the server's, or leave it out",
+        ),
+        (
+            "self.type != 'FAISS' || !has(self.secretRef)",
+            "vectorStore.secretRef does not go with type FAISS, which has no server: leave it out",
+        ),
+        (
+            "self.type != 'Pinecone' || has(self.secretRef)",
+            "vectorStore.secretRef is needed for type Pinecone: name a Secret with the key `apiKey`",
+        ),
+    )
+
     type: Literal["FAISS", "Chroma", "Milvus", "Weaviate", "Qdrant", "Pinecone"] = "FAISS"
     url: Url | None = None
     """Of the server; FAISS has none."""
-    collection: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,62}$")] = "banktuner"
+    collection: Annotated[str, Field(max_length=63, pattern=r"^[A-Za-z][A-Za-z0-9_]{0,62}$")] = "banktuner"
+    """On a server that several BankingModels share, each needs a collection of its own."""
     secret_ref: SecretRef | None = None
     """Secret with the key `apiKey`."""
 
 
 class Source(ApiModel):
     """A folder in an object store."""
+
+    model_config = cel(URI_RULE)
 
     uri: Uri
     secret_ref: SecretRef | None = None
@@ -133,7 +196,11 @@ class Knowledge(ApiModel):
     """The bank's documents, which answers are to rest on."""
 
     documents: Source
+    """Markdown, text, HTML, PDF. The index is kept below it in `.banktuner/`, so its Secret must allow writing."""
     embedding: Source
-    """Folder of an ONNX sentence encoder: onnx/model.onnx and tokenizer.json."""
+    """Folder of an ONNX sentence encoder: onnx/model.onnx and tokenizer.json. Another encoder needs another folder."""
     vector_store: VectorStore = VectorStore()
     top_k: Annotated[int, Field(ge=1, le=20)] = 4
+    """Passages that a question is answered with."""
+    refresh_seconds: Annotated[int, Field(ge=60, le=2_592_000)] = 3600
+    """How long after one look at the documents the next one begins. Where nothing changed, nothing is written."""

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from banktuner_api.bankingmodel import Engine, InstanceAdapter
 from banktuner_api.common import ApiModel, Digest
+from banktuner_api.gateway import AccessRule, Audit, Conversations, Jwt, Privacy, RateLimit, Scope, VectorStore
 from banktuner_api.run_config import ObjectRef
 
 MODEL_HEADER = "X-Banktuner-Model"
@@ -44,9 +45,30 @@ class Observed(ApiModel):
     adapters: Annotated[list[InstanceAdapter], Field(max_length=64)] = []
 
 
+class RetrievalConfig(ApiModel):
+    """What the indexing Job (retrieval.json) and the gateway's search are told of the bank's documents.
+
+    `documents`, `embedding`: folders. `index`: folder for the pointer and the FAISS files, written by the Job only.
+    `api_key_variable` names the environment variable with the vector store's key.
+    """
+
+    schema_version: Literal[1] = 1
+    documents: ObjectRef
+    embedding: ObjectRef
+    index: ObjectRef
+    vector_store: VectorStore = VectorStore()
+    api_key_variable: str | None = None
+    top_k: Annotated[int, Field(ge=1, le=20)] = 4
+
+
 class GatewayConfig(ApiModel):
     """gateway.json. `engine_url` is the engine's Service; `max_tokens` bounds an answer, `request_timeout_seconds` the
-    time the engine may take for it."""
+    time the engine may take for it.
+
+    Without `jwt`, callers have hashed tokens. `classifier`: the artifact whose `onnx/` folder was verified into
+    `names.CLASSIFIER_DIR`; `scope.classifier` is how the spec names it. The encoder of `knowledge` is in
+    `names.ENCODER_DIR`. Secrets are named, never told: what is in them is mounted, or in the environment.
+    """
 
     schema_version: Literal[1] = 1
     namespace: str
@@ -55,3 +77,12 @@ class GatewayConfig(ApiModel):
     agent_url: str
     max_tokens: Annotated[int, Field(ge=1)]
     request_timeout_seconds: Annotated[float, Field(gt=0)] = 120
+    jwt: Jwt | None = None
+    access: list[AccessRule] = []
+    scope: Scope = Scope()
+    classifier: ObjectRef | None = None
+    privacy: Privacy = Privacy()
+    audit: Audit = Audit()
+    conversations: Conversations = Conversations()
+    rate_limit: RateLimit = RateLimit()
+    knowledge: RetrievalConfig | None = None

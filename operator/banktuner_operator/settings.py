@@ -56,6 +56,12 @@ class NetworkSettings(ApiModel):
     object_stores: list[Peer] = []
     trackers: list[Peer] = []
     """MLflow and W&B servers, for jobs that name one."""
+    identity_providers: list[Peer] = []
+    """For gateways with spec.gateway.auth.jwt."""
+    conversation_stores: list[Peer] = []
+    """For gateways with spec.gateway.conversations.store Redis."""
+    vector_stores: list[Peer] = []
+    """For gateways and indexing pods with a spec.gateway.knowledge.vectorStore that is a server."""
 
 
 class Settings(ApiModel):

@@ -1,4 +1,4 @@
-"""The four commands: each reads its configuration, puts the parts together and runs them."""
+"""The commands: each reads its configuration, puts the parts together and runs them."""
 
 import os
 import threading
@@ -15,6 +15,7 @@ from banktuner_api.run_config import RunConfig
 from banktuner_api.serving import DesiredState, Observed
 from banktuner_stager.engine import AdapterEngine, VllmEngine
 from banktuner_stager.errors import invalid_config
+from banktuner_stager.gateway import read_gateway, stage_gateway
 from banktuner_stager.keeping import CheckpointKeeper, pending
 from banktuner_stager.paths import Paths
 from banktuner_stager.publish import Publisher
@@ -80,6 +81,10 @@ def _stage_model(paths: Paths) -> None:
     stage_serving(read_desired(paths), paths, os.environ)
 
 
+def _stage_gateway(paths: Paths) -> None:
+    stage_gateway(read_gateway(paths), paths, os.environ)
+
+
 def _sync(paths: Paths) -> None:
     desired = read_desired(paths)
     client = _agent(desired.agent_url, paths)
@@ -119,5 +124,6 @@ COMMANDS = {
     "stage": Command(_stage),
     "publish": Command(_publish, sidecar=True, stays=True, unfinished=pending, failure_file=handshake.PUBLISH_FAILURE),
     "stage-model": Command(_stage_model),
+    "stage-gateway": Command(_stage_gateway),
     "sync": Command(_sync, sidecar=True),
 }

@@ -39,7 +39,12 @@ class Paths:
     @property
     def encoder(self) -> Path:
         """The sentence encoder's folder."""
-        return self.work / "encoder"
+        return self.work / names.ENCODER_DIR.relative_to(names.WORK_DIR)
+
+    @property
+    def classifier(self) -> Path:
+        """The folder of a gateway's classifier: its artifact's `onnx/`."""
+        return self.work / names.CLASSIFIER_DIR.relative_to(names.WORK_DIR)
 
     @property
     def promoted(self) -> Path:

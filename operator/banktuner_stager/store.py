@@ -64,6 +64,10 @@ class Location:
         """The s3:// form."""
         return f"s3://{self.bucket}/{self.key}" if self.key else f"s3://{self.bucket}"
 
+    def child(self, folder: str) -> "Location":
+        """A folder in this one."""
+        return Location(self.bucket, f"{self.key}/{folder}" if self.key else folder)
+
 
 @dataclass(frozen=True)
 class Entry:

@@ -11,7 +11,7 @@ from banktuner_api.common import ApiModel
 from banktuner_api.exit_codes import RETRYABLE, ExitCode
 from banktuner_stager.main import _parser
 from banktuner_trainer.settings import paths_from
-from tests.unit.operator_samples import job_children, job_owner, model_children, model_owner
+from tests.unit.operator_samples import GATEWAY, job_children, job_owner, model_children, model_owner
 
 FROZEN = Path(__file__).with_suffix(".json")
 MODULES = (agent, checkpoint, handshake, manifest, run_config, serving)
@@ -53,7 +53,9 @@ def interface() -> Json:
             action.dest: sorted(map(str, action.choices)) if action.choices else action.option_strings
             for action in _parser()._actions
         },
-        "containers": _containers(job_children(job_owner())) | _containers(model_children(model_owner())),
+        "containers": _containers(job_children(job_owner()))
+        | _containers(model_children(model_owner()))
+        | _containers(model_children(model_owner(gateway=GATEWAY))),
     }
 
 

@@ -36,9 +36,42 @@ SETTINGS = Settings.model_validate(
         "network": {
             "objectStores": [{"cidr": "0.0.0.0/0", "except": ["169.254.0.0/16"], "ports": [443]}],
             "trackers": [{"cidr": "10.20.0.5/32", "ports": [5000]}],
+            "identityProviders": [{"cidr": "10.20.0.6/32", "ports": [443]}],
+            "conversationStores": [{"cidr": "10.20.0.7/32", "ports": [6379]}],
+            "vectorStores": [{"cidr": "10.20.0.8/32", "ports": [6333]}],
         },
     }
 )
+
+
+GATEWAY: Json = {
+    "auth": {"tokensSecretRef": {"name": "tokens"}},
+    "access": [{"adapter": "wealth", "groups": ["advisers"]}],
+    "scope": {
+        "classifier": {"uri": "s3://bank/intents", "digest": DIGEST, "secretRef": {"name": "intents"}},
+        "thresholdPercent": 50,
+    },
+    "privacy": {"entities": [{"name": "CUSTOMER", "pattern": "C[0-9]{8}"}]},
+    "audit": {
+        "sink": "ObjectStore",
+        "uri": "s3://audit/records",
+        "secretRef": {"name": "audit-store"},
+        "keySecretRef": {"name": "audit-key"},
+    },
+    "conversations": {"store": "Redis", "redisSecretRef": {"name": "redis"}},
+    "rateLimit": {"requestsPerMinute": 30},
+    "knowledge": {
+        "documents": {"uri": "s3://bank/policies/", "secretRef": {"name": "policies"}},
+        "embedding": {"uri": "s3://bank/minilm", "secretRef": {"name": "encoder"}},
+        "vectorStore": {"type": "Qdrant", "url": "https://qdrant.bank.svc:6333", "secretRef": {"name": "qdrant"}},
+    },
+}
+"""A gateway with every part, and a Secret of its own for each."""
+
+
+def gateway(**blocks: Any) -> Json:
+    """GATEWAY with other blocks; None leaves one out."""
+    return {name: block for name, block in (GATEWAY | blocks).items() if block is not None}
 
 
 def job_owner(**spec: Any) -> Json:

@@ -13,7 +13,16 @@ from banktuner_api.bankingmodel import Engine
 from banktuner_api.exit_codes import FINAL, RETRYABLE
 from banktuner_api.finetunejob_spec import FineTuneJobSpec
 from banktuner_operator.manifests import nginx, quantity, training_pod
-from tests.unit.operator_samples import DIGEST, SETTINGS, job_children, job_owner, model_children, model_owner
+from tests.unit.operator_samples import (
+    DIGEST,
+    GATEWAY,
+    SETTINGS,
+    gateway,
+    job_children,
+    job_owner,
+    model_children,
+    model_owner,
+)
 
 Json = dict[str, Any]
 
@@ -22,6 +31,11 @@ TRACKING: Json = {
     "mlflow": {"uri": "http://mlflow.bank.svc:5000", "secretRef": {"name": "mlflow"}},
     "wandb": {"project": "bank", "mode": "Online", "secretRef": {"name": "wandb"}},
 }
+
+
+JWT: Json = {"issuer": "https://id.bank", "audience": "assistant", "jwksUri": "https://id.bank/keys"}
+FAISS: Json = {"documents": {"uri": "s3://bank/policies"}, "embedding": {"uri": "s3://bank/minilm"}}
+VOLUME: Json = {"sink": "Volume", "claimName": "audit", "keySecretRef": {"name": "audit-key"}}
 
 
 def pod_specs() -> list[tuple[str, Json]]:
@@ -37,6 +51,9 @@ def pod_specs() -> list[tuple[str, Json]]:
         for engine in ("VLLM", "TGI"):
             children = model_children(model_owner(engine=engine, profile=profile, resources=resources))
             found += [(f"{engine} {profile} {gpus}", entry) for entry in templates(children)]
+        for audit in (GATEWAY["audit"], VOLUME):
+            children = model_children(model_owner(gateway=gateway(audit=audit), profile=profile, resources=resources))
+            found += [(f"gateway {audit['sink']} {profile} {gpus}", entry) for entry in templates(children)]
     return found
 
 
@@ -52,7 +69,7 @@ def containers(spec: Json) -> list[Json]:
 
 
 def test_there_are_pods() -> None:
-    assert len(PODS) == 4 * (3 + 1 + 2 * 2)
+    assert len(PODS) == 4 * (3 + 1 + 2 * 2 + 2 * 3)
 
 
 @pytest.mark.parametrize("spec", [spec for _, spec in PODS], ids=[name for name, _ in PODS])
@@ -76,13 +93,15 @@ class TestEveryPod:
             source["serviceAccountToken"]
             for volume in spec["volumes"]
             for source in volume.get("projected", {}).get("sources", [])
+            if "serviceAccountToken" in source
         ]
-        assert [token["audience"] for token in tokens] == [names.TOKEN_AUDIENCE]
+        tells_nobody = {entry["name"] for entry in containers(spec)} == {"index"}
+        assert [token["audience"] for token in tokens] == [] if tells_nobody else [names.TOKEN_AUDIENCE]
 
     def test_shares_nothing_with_the_node(self, spec: Json) -> None:
         assert not spec.keys() & {"hostNetwork", "hostPID", "hostIPC", "hostAliases", "nodeName"}
         kinds = {key for volume in spec["volumes"] for key in volume if key != "name"}
-        assert kinds <= {"emptyDir", "configMap", "projected", "secret"}
+        assert kinds <= {"emptyDir", "configMap", "projected", "secret", "persistentVolumeClaim"}
         assert all("hostPort" not in port for entry in containers(spec) for port in entry.get("ports", []))
 
     def test_is_bounded(self, spec: Json) -> None:
@@ -99,7 +118,8 @@ class TestEveryPod:
 
     def test_only_those_who_fetch_get_credentials(self, spec: Json) -> None:
         with_credentials = {entry["name"] for entry in containers(spec) if entry.get("envFrom")}
-        assert with_credentials <= {"stage", "publish", "track", "stage-model", "sync"}
+        serving = {"stage-model", "sync", "stage-gateway", "gateway", "index"}
+        assert with_credentials <= {"stage", "publish", "track"} | serving
         for container in containers(spec):
             for source in container.get("envFrom", []):
                 assert source["prefix"] == names.secret_env_prefix(source["secretRef"]["name"])
@@ -112,6 +132,7 @@ def test_names_fit() -> None:
         assert len(child["metadata"]["name"]) <= 63
     model = model_owner()
     model["metadata"]["name"] = "a" * names.MAX_NAME
+    model["spec"] |= {"gateway": GATEWAY}
     for child in model_children(model):
         assert len(child["metadata"]["name"]) <= 63
 
@@ -180,6 +201,32 @@ def test_every_policy_closes_both_ways() -> None:
     (rule,) = found["engine"]["ingress"]
     (peer,) = rule["from"]
     assert peer["podSelector"]["matchLabels"][names.LABEL_COMPONENT] == "gateway"
+
+
+@pytest.mark.parametrize(
+    ("blocks", "gateway_calls", "index_calls"),
+    [
+        ({}, {"0.0.0.0/0", "10.20.0.7/32", "10.20.0.8/32"}, {"0.0.0.0/0", "10.20.0.8/32"}),
+        ({"auth": {"jwt": JWT}, "knowledge": None, "conversations": None}, {"0.0.0.0/0", "10.20.0.6/32"}, None),
+        ({"knowledge": None, "scope": None, "audit": None}, {"10.20.0.7/32"}, None),
+        ({"knowledge": None, "audit": None, "conversations": None}, {"0.0.0.0/0"}, None),
+        ({"knowledge": None, "scope": None, "conversations": None}, {"0.0.0.0/0"}, None),
+        ({"knowledge": FAISS, "conversations": None}, {"0.0.0.0/0"}, {"0.0.0.0/0"}),
+    ],
+)
+def test_a_gateway_reaches_what_its_spec_names(blocks: Json, gateway_calls: set[str], index_calls: set[str]) -> None:
+    def addresses(component: str) -> set[str]:
+        return {to["ipBlock"]["cidr"] for rule in found[component]["egress"] for to in rule["to"] if "ipBlock" in to}
+
+    found = policies(model_children(model_owner(gateway=gateway(**blocks))))
+    for spec in found.values():
+        spec["egress"] = [rule for rule in spec["egress"] if "to" in rule]
+    assert addresses("gateway") == gateway_calls
+    assert ("index" in found) is (index_calls is not None)
+    if index_calls:
+        assert addresses("index") == index_calls
+        assert "ingress" not in found["index"]
+        assert not [to for rule in found["index"]["egress"] for to in rule["to"] if "podSelector" in to]
 
 
 def test_only_tracked_jobs_reach_the_trackers() -> None:
@@ -335,5 +382,75 @@ def test_profile_decides_where_pods_run() -> None:
 
 
 def test_no_value_of_a_secret_can_be_in_an_object() -> None:
-    for child in [*job_children(job_owner()), *model_children(model_owner())]:
-        assert "valueFrom" not in json.dumps(child).replace('"valueFrom": {"fieldRef"', "")
+    for child in [*job_children(job_owner()), *model_children(model_owner(gateway=GATEWAY))]:
+        text = json.dumps(child)
+        for allowed in ('"valueFrom": {"fieldRef"', '"valueFrom": {"secretKeyRef"'):
+            text = text.replace(allowed, "")
+        assert "valueFrom" not in text
+
+
+def gateway_pod(**blocks: Any) -> Json:
+    (deployment,) = [
+        child
+        for child in model_children(model_owner(gateway=gateway(**blocks)))
+        if child["kind"] == "Deployment" and child["metadata"]["labels"][names.LABEL_COMPONENT] == "gateway"
+    ]
+    template: Json = deployment["spec"]["template"]
+    return template
+
+
+def index_pod(**blocks: Any) -> Json:
+    (job,) = [child for child in model_children(model_owner(gateway=gateway(**blocks))) if child["kind"] == "Job"]
+    template: Json = job["spec"]["template"]
+    return template
+
+
+def given(container: Json) -> Json:
+    """Secrets that a container gets whole, and variables with one key of a Secret."""
+    variables = {
+        entry["name"]: tuple(entry["valueFrom"]["secretKeyRef"].values())
+        for entry in container["env"]
+        if "secretKeyRef" in entry.get("valueFrom", {})
+    }
+    return {"whole": {one["secretRef"]["name"] for one in container.get("envFrom", [])}, "keys": variables}
+
+
+def test_each_container_gets_the_secrets_that_it_needs() -> None:
+    (stage,), (serve,) = (gateway_pod()["spec"][part] for part in ("initContainers", "containers"))
+    (index,) = index_pod()["spec"]["containers"]
+    key = {names.VECTOR_STORE_KEY_VARIABLE: ("qdrant", "apiKey")}
+    assert given(stage) == {"whole": {"intents", "encoder"}, "keys": {}}
+    assert given(serve) == {
+        "whole": {"audit-store", "policies"},
+        "keys": key | {names.REDIS_URL_VARIABLE: ("redis", "url")},
+    }
+    assert given(index) == {"whole": {"policies", "encoder"}, "keys": key}
+
+
+def test_settings_travel_with_the_pod_and_hold_no_secret() -> None:
+    for template, file in ((gateway_pod(), "gateway.json"), (index_pod(), "retrieval.json")):
+        annotation = f"banktuner.dev/{file}"
+        told = json.loads(template["metadata"]["annotations"][annotation])
+        assert told["schemaVersion"] == 1
+        (volume,) = [entry for entry in template["spec"]["volumes"] if entry["name"] == "config"]
+        (item,) = volume["projected"]["sources"][0]["downwardAPI"]["items"]
+        assert item["path"] == file and item["fieldRef"]["fieldPath"] == f"metadata.annotations['{annotation}']"
+        for container in containers(template["spec"]):
+            assert not [word for word in container.get("args", []) if "secret" in word.lower()]
+
+
+def test_what_a_gateway_mounts() -> None:
+    def mounts(**blocks: Any) -> dict[str, bool]:
+        (container,) = gateway_pod(**blocks)["spec"]["containers"]
+        return {mount["mountPath"]: mount.get("readOnly", False) for mount in container["volumeMounts"]}
+
+    always = {"/tmp": False, "/etc/banktuner": True, "/var/run/banktuner": True}
+    tokens, key = {"/etc/banktuner-tokens": True}, {"/etc/banktuner-audit": True}
+    bare = {"scope": None, "knowledge": None, "audit": None, "access": None}
+    assert mounts(**bare) == always | tokens
+    assert mounts(**bare, auth={"jwt": JWT}) == always
+    assert mounts() == always | tokens | key | {"/work": True}
+    assert mounts(audit=VOLUME) == always | tokens | key | {"/work": True, "/var/lib/banktuner-audit": False}
+    (claim,) = [one for one in gateway_pod(audit=VOLUME)["spec"]["volumes"] if "persistentVolumeClaim" in one]
+    assert claim["persistentVolumeClaim"] == {"claimName": "audit"}
+    assert "initContainers" not in gateway_pod(**bare)["spec"]

@@ -8,7 +8,7 @@ from banktuner_operator.cluster.client import Client
 from banktuner_operator.plan.finetune import controller_uid
 from banktuner_operator.plan.types import FineTuneSnapshot, ModelSnapshot
 
-MODEL_CHILDREN = ("ConfigMap", "Deployment", "Service", "NetworkPolicy")
+MODEL_CHILDREN = ("ConfigMap", "Deployment", "Service", "NetworkPolicy", "Job")
 
 
 async def fine_tune_job(client: Client, namespace: str, name: str) -> FineTuneSnapshot | None:
@@ -49,20 +49,27 @@ async def banking_model(client: Client, namespace: str, name: str) -> ModelSnaps
     named = referenced_jobs(owner)
     live = await asyncio.gather(*(client.get("FineTuneJob", namespace, job) for job in named))
     replica_sets = await _owned(client, "ReplicaSet", owner, deployments)
-    pods = await _pods(client, owner, {entry["metadata"]["uid"] for entry in replica_sets})
+    indexing = [child for child in children if child["kind"] == "Job"]
+    pods = await _pods(client, owner, {entry["metadata"]["uid"] for entry in (*replica_sets, *indexing)})
+    late = [pod for pod in pods if not _is_ready(pod)]
+    runs = {job["metadata"]["uid"] for job in indexing}
     return ModelSnapshot(
         owner=owner,
         children=tuple(children),
         pods=tuple(pods),
         jobs={job: found for job, found in zip(named, live, strict=True) if found},
-        warnings=tuple(await _warnings(client, [*replica_sets, *(pod for pod in pods if not _is_ready(pod))])),
+        warnings=tuple(
+            await _warnings(client, [*replica_sets, *(pod for pod in late if controller_uid(pod) not in runs)])
+        ),
+        index_warnings=tuple(await _warnings(client, [job for job in indexing if not _has_ended(job)])),
     )
 
 
 def referenced_jobs(owner: Json) -> list[str]:
     """Names of the FineTuneJobs that an object of ours names."""
     spec = owner["spec"]
-    sources = [spec.get("model", {}), *spec.get("adapters", [])]
+    classifier = spec.get("gateway", {}).get("scope", {}).get("classifier", {})
+    sources = [spec.get("model", {}), *spec.get("adapters", []), classifier]
     references = [source.get("fineTuneJob") for source in sources]
     references.append(spec.get("evaluation", {}).get("promoted"))
     return sorted({reference["name"] for reference in references if reference})
@@ -82,6 +89,11 @@ async def _owned(client: Client, kind: str, owner: Json, controllers: set[str]) 
     selector = f"{names.LABEL_OWNER_UID}={meta['uid']}"
     found = await client.list(kind, meta["namespace"], labelSelector=selector)
     return [child for child in found if controller_uid(child) in controllers]
+
+
+def _has_ended(job: Json) -> bool:
+    conditions = job.get("status", {}).get("conditions", [])
+    return any(entry["type"] in ("Complete", "Failed") and entry["status"] == "True" for entry in conditions)
 
 
 def _is_ready(pod: Json) -> bool:

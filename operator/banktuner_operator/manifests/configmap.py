@@ -5,7 +5,7 @@ import json
 from banktuner_api import names
 from banktuner_api.common import Json
 from banktuner_api.run_config import RunConfig
-from banktuner_api.serving import DesiredState, GatewayConfig
+from banktuner_api.serving import DesiredState
 from banktuner_operator.manifests.metadata import Owner, stamped
 
 
@@ -27,11 +27,10 @@ def serving_name(owner: Owner) -> str:
     return owner.child("serving")
 
 
-def serving_config_map(owner: Owner, desired: DesiredState, gateway: GatewayConfig, agent_ca: str, nginx: str) -> Json:
+def serving_config_map(owner: Owner, desired: DesiredState, agent_ca: str, nginx: str) -> Json:
     """What the pods of a BankingModel read: it lasts while the operator is down."""
     data = {
         names.DESIRED_KEY: pretty(desired.to_json()),
-        names.GATEWAY_CONFIG_KEY: pretty(gateway.to_json()),
         names.CA_KEY: agent_ca,
         names.NGINX_KEY: nginx,
     }

@@ -1,16 +1,15 @@
-"""Deployments of a BankingModel: the engine's pods and the gateway's."""
+"""Deployments of a BankingModel, and the pods of its engine."""
 
 from dataclasses import dataclass
 
 from banktuner_api import names
 from banktuner_api.bankingmodel import Engine
 from banktuner_api.common import Json
-from banktuner_api.serving import DesiredState, GatewayConfig
+from banktuner_api.serving import DesiredState
 from banktuner_operator.manifests import configmap, engine, nginx, pod, security
-from banktuner_operator.manifests.metadata import Owner, digest, stamped
+from banktuner_operator.manifests.metadata import CONFIG_ANNOTATION, Owner, digest, stamped
 from banktuner_operator.settings import Profile, Settings
 
-CONFIG_ANNOTATION = f"{names.GROUP}/config"
 READY_FILE = str(names.WORK_DIR / "control" / "adapters-ready")
 ENGINE_GRACE_SECONDS = 120
 """Answers that are under way may end."""
@@ -18,7 +17,7 @@ ENGINE_GRACE_SECONDS = 120
 
 @dataclass(frozen=True)
 class Serving:
-    """What the Deployments of a BankingModel are made of. `secrets`: of the model and of all adapters."""
+    """What the engine's Deployment is made of. `secrets`: of the model and of all adapters."""
 
     owner: Owner
     setup: engine.EngineSetup
@@ -38,43 +37,25 @@ def engine_deployment(serving: Serving, settings: Settings) -> Json:
     basis: Json = {"model": serving.desired.model.to_json(), "nginx": nginx.configuration(setup.engine)}
     if setup.engine == Engine.TGI:
         basis["adapters"] = [adapter.to_json() for adapter in serving.desired.adapters]
-    template = Template("engine", spec, digest(basis), setup.profile)
-    return _deployment(serving.owner, template, setup.spec.replicas, settings)
+    template = Template("engine", spec, {CONFIG_ANNOTATION: digest(basis)}, setup.profile)
+    return deployment(serving.owner, template, setup.spec.replicas, settings)
 
 
 @dataclass(frozen=True)
 class Template:
-    """A pod template in the making. A new `config` rolls the pods."""
+    """A pod template in the making. New `annotations` roll the pods."""
 
     component: str
     spec: Json
-    config: str
+    annotations: dict[str, str]
     profile: Profile
 
 
-def gateway_deployment(serving: Serving, gateway: GatewayConfig, settings: Settings) -> Json:
-    """Gateway pods. They run anywhere: the profile is about the engine's hardware."""
-    tokens = serving.setup.spec.gateway.auth.tokens_secret_ref.name
-    spec = {
-        "terminationGracePeriodSeconds": 35,
-        "containers": [_gateway(settings, serving.setup.profile)],
-        "volumes": [
-            pod.empty_dir("tmp", "256Mi"),
-            pod.config_volume(
-                configmap.serving_name(serving.owner), [names.DESIRED_KEY, names.GATEWAY_CONFIG_KEY, names.CA_KEY]
-            ),
-            security.token_volume(),
-            {"name": "tokens", "secret": {"secretName": tokens, "defaultMode": 0o440}},
-        ],
-    }
-    template = Template("gateway", spec, digest(gateway.to_json()), Profile())
-    return _deployment(serving.owner, template, serving.setup.spec.gateway.replicas, settings)
-
-
-def _deployment(owner: Owner, template: Template, replicas: int, settings: Settings) -> Json:
+def deployment(owner: Owner, template: Template, replicas: int, settings: Settings) -> Json:
+    """The Deployment of one component."""
     component = template.component
     pod_spec = template.spec | security.identity() | pod.placement(template.profile, settings)
-    metadata = {"labels": owner.labels(component), "annotations": {CONFIG_ANNOTATION: template.config}}
+    metadata = {"labels": owner.labels(component), "annotations": template.annotations}
     spec = {
         "replicas": replicas,
         "revisionHistoryLimit": 2,
@@ -122,26 +103,4 @@ def _proxy(setup: engine.EngineSetup, settings: Settings) -> Json:
         resources=pod.helper_resources(setup.profile, "128Mi"),
         mounts=[pod.CONFIG] + ([pod.WORK | {"readOnly": True}] if setup.engine is Engine.TGI else []),
         extra={"ports": [{"name": "http", "containerPort": names.PROXY_PORT, "protocol": "TCP"}]},
-    ).build(settings)
-
-
-def _gateway(settings: Settings, profile: Profile) -> Json:
-    port = names.GATEWAY_PORT
-    tokens = {"name": "tokens", "mountPath": str(names.TOKENS_DIR), "readOnly": True}
-    ready = {"httpGet": {"path": "/readyz", "port": port}, "periodSeconds": 5, "timeoutSeconds": 5}
-    alive = {"httpGet": {"path": "/healthz", "port": port}, "periodSeconds": 20, "timeoutSeconds": 5}
-    return pod.Container(
-        name="gateway",
-        image=settings.images.gateway,
-        command=["python", "-m", "banktuner_gateway"],
-        resources=pod.helper_resources(profile, "512Mi"),
-        env={"HOME": "/tmp"},
-        mounts=[pod.CONFIG, security.token_mount(), tokens],
-        extra={
-            "ports": [{"name": "http", "containerPort": port, "protocol": "TCP"}],
-            "readinessProbe": ready,
-            "livenessProbe": alive | {"initialDelaySeconds": 10},
-            # New questions still come until every node knows that this pod goes.
-            "lifecycle": {"preStop": {"sleep": {"seconds": 4}}},
-        },
     ).build(settings)

@@ -9,6 +9,8 @@ from banktuner_api.common import Json
 
 APPLIED_ANNOTATION = f"{names.GROUP}/applied"
 TEMPLATE_ANNOTATION = f"{names.GROUP}/template"
+CONFIG_ANNOTATION = f"{names.GROUP}/config"
+"""Stands for the settings that something was made with; another value makes it anew."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,9 @@
 """NetworkPolicies: closed both ways but for what a pod needs."""
 
 from banktuner_api import names
+from banktuner_api.bankingmodel import Gateway
 from banktuner_api.common import Json
+from banktuner_api.gateway import Knowledge
 from banktuner_operator.manifests.metadata import Owner, stamped
 from banktuner_operator.settings import Peer, Settings
 
@@ -28,11 +30,33 @@ def engine_policy(owner: Owner, settings: Settings) -> Json:
     return _policy(owner, "engine", ingress, _outside(settings))
 
 
-def gateway_policy(owner: Owner, settings: Settings) -> Json:
-    """Pods of the gateway: in on their port; out to the engine, DNS and the agent API."""
+def gateway_policy(owner: Owner, settings: Settings, asked: Gateway) -> Json:
+    """Pods of the gateway: in on their port; out to the engine, DNS, the agent API, and what its spec makes it call."""
     ingress = [{"ports": [_tcp(names.GATEWAY_PORT)]}]
     engine = {"to": [_pods(owner.selector("engine"))], "ports": [_tcp(names.PROXY_PORT)]}
-    return _policy(owner, "gateway", ingress, [_dns(), _agent(settings), engine])
+    network = settings.network
+    called = [
+        *(network.object_stores if _stores_objects(asked) else []),
+        *(network.identity_providers if asked.auth.jwt else []),
+        *(network.conversation_stores if asked.conversations.store == "Redis" else []),
+        *_vector_stores(asked.knowledge, settings),
+    ]
+    return _policy(owner, "gateway", ingress, [_dns(), _agent(settings), engine, *map(_peer, called)])
+
+
+def _stores_objects(asked: Gateway) -> bool:
+    return bool(asked.scope.classifier or asked.knowledge or asked.audit.sink == "ObjectStore")
+
+
+def _vector_stores(knowledge: Knowledge | None, settings: Settings) -> list[Peer]:
+    remote = knowledge is not None and knowledge.vector_store.type != "FAISS"
+    return settings.network.vector_stores if remote else []
+
+
+def index_policy(owner: Owner, settings: Settings, knowledge: Knowledge) -> Json:
+    """Pods that index documents: nothing in; out to DNS, object storage and the vector store."""
+    called = [*settings.network.object_stores, *_vector_stores(knowledge, settings)]
+    return _policy(owner, "index", [], [_dns(), *map(_peer, called)])
 
 
 def _policy(owner: Owner, component: str, ingress: list[Json], egress: list[Json]) -> Json:

@@ -17,8 +17,19 @@ HELPER_MEMORY = "1Gi"
 
 
 @dataclass(frozen=True)
+class SecretKey:
+    """One key of a Secret."""
+
+    secret: str
+    key: str
+
+
+@dataclass(frozen=True)
 class Container:
-    """What one container is, before the parts that all have in common."""
+    """What one container is, before the parts that all have in common.
+
+    `secrets`: all keys of these Secrets, behind a prefix for each. `keys`: environment variables from one key each.
+    """
 
     name: str
     image: str
@@ -27,6 +38,7 @@ class Container:
     args: list[str] = field(default_factory=list)
     env: dict[str, str] = field(default_factory=dict)
     secrets: list[str] = field(default_factory=list)
+    keys: dict[str, SecretKey] = field(default_factory=dict)
     mounts: list[Json] = field(default_factory=list)
     extra: Json = field(default_factory=dict)
 
@@ -36,7 +48,7 @@ class Container:
             "name": self.name,
             "image": self.image,
             "imagePullPolicy": settings.image_pull_policy,
-            "env": [_pod_name(), *({"name": key, "value": value} for key, value in sorted(self.env.items()))],
+            "env": self._environment(),
             "resources": self.resources,
             "volumeMounts": [TMP, *self.mounts],
             "securityContext": security.container_security(),
@@ -49,6 +61,14 @@ class Container:
         if self.secrets:
             body["envFrom"] = [credentials(secret) for secret in self.secrets]
         return body | self.extra
+
+    def _environment(self) -> list[Json]:
+        plain = ({"name": name, "value": value} for name, value in sorted(self.env.items()))
+        secret = (
+            {"name": name, "valueFrom": {"secretKeyRef": {"name": source.secret, "key": source.key}}}
+            for name, source in sorted(self.keys.items())
+        )
+        return [_pod_name(), *plain, *secret]
 
 
 def _pod_name() -> Json:
@@ -94,6 +114,22 @@ def config_volume(config_map: str, keys: list[str]) -> Json:
     """Some keys of a ConfigMap as files."""
     items = [{"key": key, "path": key} for key in keys]
     return {"name": "config", "configMap": {"name": config_map, "items": items, "defaultMode": 0o444}}
+
+
+def projected_config(annotations: dict[str, str], config_map: str = "", keys: list[str] | None = None) -> Json:
+    """Annotations of the pod itself ({annotation: file}), and some keys of a ConfigMap, as files in one folder.
+
+    An annotation of a pod template stays as it was for as long as the pod lives, also when a container starts again.
+    """
+    own = [
+        {"path": file, "fieldRef": {"apiVersion": "v1", "fieldPath": f"metadata.annotations['{annotation}']"}}
+        for annotation, file in annotations.items()
+    ]
+    sources: list[Json] = [{"downwardAPI": {"items": own}}]
+    if keys:
+        items = [{"key": key, "path": key} for key in keys]
+        sources.append({"configMap": {"name": config_map, "items": items}})
+    return {"name": "config", "projected": {"defaultMode": 0o444, "sources": sources}}
 
 
 def placement(profile: Profile, settings: Settings) -> Json:

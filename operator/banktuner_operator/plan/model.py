@@ -11,9 +11,12 @@ from banktuner_api.bankingmodel import AdapterState, BankingModelSpec, Engine
 from banktuner_api.common import Json
 from banktuner_api.serving import DesiredAdapter, DesiredState, GatewayConfig
 from banktuner_operator.manifests import configmap, deployment, networkpolicy, nginx, service
+from banktuner_operator.manifests import gateway as manifest
 from banktuner_operator.manifests.engine import EngineSetup
+from banktuner_operator.manifests.gateway import GatewaySetup
+from banktuner_operator.manifests.index_job import IndexSetup
 from banktuner_operator.manifests.metadata import Owner, digest, stamped
-from banktuner_operator.plan import changes, engine_support, model_status, serving
+from banktuner_operator.plan import changes, engine_support, gateway, knowledge, model_status, serving
 from banktuner_operator.plan.conditions import false
 from banktuner_operator.plan.finetune import invalid
 from banktuner_operator.plan.model_status import ModelView
@@ -50,23 +53,45 @@ def plan_banking_model(snapshot: ModelSnapshot, now: datetime, settings: Setting
     return _decide(case, replace(view, spec=spec, engine=engine))
 
 
+@dataclass(frozen=True)
+class _Found:
+    """What the names in a spec stand for now."""
+
+    base: Resolved
+    adapters: dict[str, Resolved]
+    classifier: Resolved
+    profile: Profile
+
+
 def _decide(case: _Case, view: ModelView) -> Plan:
     profile = case.settings.profile(case.spec.profile)
     if profile is None:
         return model_status.plan(replace(view, accepted=_unknown_profile(case)))
-    before = Before.of(_live_config_map(case))
-    base = serving.model(case.spec, case.snapshot.jobs, before)
-    resolved = _adapters(case, base, before)
-    view = replace(view, model=base, adapters=resolved)
+    found = _find(case, profile)
+    base = found.base
+    view = replace(view, model=base, adapters=found.adapters, classifier=found.classifier)
     if base.source is None:
         accepted = base.blocked if base.blocked and base.state == AdapterState.FAILED else view.accepted
         return model_status.plan(replace(view, accepted=accepted))
-    obstacle = case.snapshot.obstacle or engine_support.options(case.spec, case.engine)
+    served = _gateway_setup(case, found)
+    too_large = gateway.too_large(manifest.content(served.config)) if served else None
+    obstacle = case.snapshot.obstacle or engine_support.options(case.spec, case.engine) or too_large
     if obstacle:
         return model_status.plan(replace(view, accepted=obstacle))
-    desired = _desired(case, base, resolved)
-    wanted = _children(case, desired, base, resolved, profile)
-    return model_status.plan(replace(view, desired=desired), changes.needed(wanted, case.snapshot.children))
+    desired = _desired(case, base, found.adapters)
+    indexing = _indexing(case, view, found)
+    wanted = [*_children(case, desired, found), *_gateway_children(case, served), *_index_children(case)]
+    apply = changes.needed(wanted, case.snapshot.children) + ((indexing.start,) if indexing.start else ())
+    view = replace(view, desired=desired, knowledge=indexing.check)
+    return replace(model_status.plan(view, apply), delete=indexing.delete)
+
+
+def _find(case: _Case, profile: Profile) -> _Found:
+    before = Before.of(_live_config_map(case))
+    base = serving.model(case.spec, case.snapshot.jobs, before)
+    told = gateway.told_before(_live_deployment(case, "gateway"))
+    classifier = gateway.classifier(case.spec.gateway.scope.classifier, case.snapshot.jobs, told)
+    return _Found(base, _adapters(case, base, before), classifier, profile)
 
 
 def _unknown_profile(case: _Case) -> Check:
@@ -76,6 +101,10 @@ def _unknown_profile(case: _Case) -> Check:
 
 def _live_config_map(case: _Case) -> Json | None:
     return changes.by_name(case.snapshot.children).get(("ConfigMap", configmap.serving_name(case.owner)))
+
+
+def _live_deployment(case: _Case, component: str) -> Json | None:
+    return changes.by_name(case.snapshot.children).get(("Deployment", case.owner.child(component)))
 
 
 def _adapters(case: _Case, base: Resolved, before: Before) -> dict[str, Resolved]:
@@ -113,27 +142,71 @@ def _desired(case: _Case, base: Resolved, resolved: dict[str, Resolved]) -> Desi
     return state.model_copy(update={"revision": digest(state.to_json())})
 
 
-def _children(
-    case: _Case, desired: DesiredState, base: Resolved, resolved: dict[str, Resolved], profile: Profile
-) -> list[Json]:
-    gateway = GatewayConfig(
+def _children(case: _Case, desired: DesiredState, found: _Found) -> list[Json]:
+    setup = EngineSetup(case.owner.name, case.spec, case.engine, found.profile, _for_launcher(case, desired))
+    parts = deployment.Serving(case.owner, setup, desired, _secrets(case, found))
+    return [
+        _config_map(case, desired, found),
+        networkpolicy.engine_policy(case.owner, case.settings),
+        service.engine_service(case.owner),
+        service.gateway_service(case.owner),
+        deployment.engine_deployment(parts, case.settings),
+    ]
+
+
+def _gateway_setup(case: _Case, found: _Found) -> GatewaySetup | None:
+    """None while the classifier is waited for: pods without it would answer what they must refuse."""
+    classifier, asked = found.classifier, case.spec.gateway
+    if classifier.blocked:
+        return None
+    config = GatewayConfig(
         namespace=case.owner.namespace,
         name=case.owner.name,
         engine_url=f"http://{case.owner.child('engine')}.{case.owner.namespace}.svc:{names.PROXY_PORT}",
         agent_url=case.settings.agent_url,
         max_tokens=_answer_tokens(case.spec.engine_options.max_model_length),
+        jwt=asked.auth.jwt,
+        access=asked.access,
+        scope=asked.scope,
+        classifier=classifier.source,
+        privacy=asked.privacy,
+        audit=asked.audit,
+        conversations=asked.conversations,
+        rate_limit=asked.rate_limit,
+        knowledge=gateway.retrieval(asked.knowledge, case.owner),
     )
-    setup = EngineSetup(case.owner.name, case.spec, case.engine, profile, _for_launcher(case, desired))
-    parts = deployment.Serving(case.owner, setup, desired, _secrets(case, base, resolved))
-    return [
-        _config_map(case, desired, gateway, base, resolved),
-        networkpolicy.engine_policy(case.owner, case.settings),
-        networkpolicy.gateway_policy(case.owner, case.settings),
-        service.engine_service(case.owner),
-        service.gateway_service(case.owner),
-        deployment.engine_deployment(parts, case.settings),
-        deployment.gateway_deployment(parts, gateway, case.settings),
-    ]
+    return GatewaySetup(case.owner, asked, config, found.profile, _staging_secrets(case, classifier))
+
+
+def _staging_secrets(case: _Case, classifier: Resolved) -> tuple[str, ...]:
+    knowledge = case.spec.gateway.knowledge
+    secrets = {classifier.secret} if classifier.secret else set()
+    if knowledge and knowledge.embedding.secret_ref:
+        secrets.add(knowledge.embedding.secret_ref.name)
+    if classifier.carried:
+        secrets |= gateway.staging_secrets(_live_deployment(case, "gateway"))
+    return tuple(sorted(secrets))
+
+
+def _gateway_children(case: _Case, served: GatewaySetup | None) -> list[Json]:
+    """Without a setup, a gateway that is there goes on as it was."""
+    if served is None:
+        return []
+    policy = networkpolicy.gateway_policy(case.owner, case.settings, case.spec.gateway)
+    return [policy, manifest.gateway_deployment(served, case.settings)]
+
+
+def _index_children(case: _Case) -> list[Json]:
+    asked = case.spec.gateway.knowledge
+    return [networkpolicy.index_policy(case.owner, case.settings, asked)] if asked else []
+
+
+def _indexing(case: _Case, view: ModelView, found: _Found) -> knowledge.Indexing:
+    asked = case.spec.gateway.knowledge
+    config = gateway.retrieval(asked, case.owner)
+    setup = IndexSetup(case.owner, asked, config, found.profile) if asked and config else None
+    secrets = model_status.secret_fields(case.spec)
+    return knowledge.plan(setup, case.snapshot, view.now, case.settings, secrets)
 
 
 def _answer_tokens(model_length: int | None) -> int:
@@ -145,23 +218,20 @@ def _for_launcher(case: _Case, desired: DesiredState) -> tuple[DesiredAdapter, .
     return tuple(desired.adapters) if case.engine == Engine.TGI else ()
 
 
-def _config_map(
-    case: _Case, desired: DesiredState, gateway: GatewayConfig, base: Resolved, resolved: dict[str, Resolved]
-) -> Json:
-    made = configmap.serving_config_map(
-        case.owner, desired, gateway, case.settings.agent_ca, nginx.configuration(case.engine)
-    )
+def _config_map(case: _Case, desired: DesiredState, found: _Found) -> Json:
+    configuration = nginx.configuration(case.engine)
+    made = configmap.serving_config_map(case.owner, desired, case.settings.agent_ca, configuration)
     sources = {
-        "model": base.job,
-        "adapters": {name: part.job for name, part in resolved.items() if part.job and part.source},
+        "model": found.base.job,
+        "adapters": {name: part.job for name, part in found.adapters.items() if part.job and part.source},
     }
     made["metadata"]["annotations"][serving.SOURCES_ANNOTATION] = json.dumps(sources, sort_keys=True)
     return stamped(made)
 
 
-def _secrets(case: _Case, base: Resolved, resolved: dict[str, Resolved]) -> tuple[str, ...]:
+def _secrets(case: _Case, found: _Found) -> tuple[str, ...]:
     """Secrets of the model and of every adapter; what outlives its FineTuneJob keeps the one it was given."""
-    parts = [base, *resolved.values()]
+    parts = [found.base, *found.adapters.values()]
     secrets = {part.secret for part in parts if part.secret}
     if any(part.carried for part in parts):
         secrets |= _live_secrets(case)
@@ -169,7 +239,7 @@ def _secrets(case: _Case, base: Resolved, resolved: dict[str, Resolved]) -> tupl
 
 
 def _live_secrets(case: _Case) -> set[str]:
-    live = changes.by_name(case.snapshot.children).get(("Deployment", case.owner.child("engine")))
+    live = _live_deployment(case, "engine")
     if live is None:
         return set()
     containers = live["spec"]["template"]["spec"].get("initContainers", [])

@@ -10,12 +10,14 @@ from banktuner_api.bankingmodel import AdapterState, BankingModelSpec, Engine
 from banktuner_api.common import ConditionStatus, Json
 from banktuner_api.handshake import Failure
 from banktuner_api.serving import DesiredState
+from banktuner_operator.manifests.gateway import STAGE_GATEWAY
 from banktuner_operator.manifests.metadata import Owner
-from banktuner_operator.plan import changes, waiting
+from banktuner_operator.plan import changes, gateway, model_events, waiting
 from banktuner_operator.plan.base_model import ACCEPTED
-from banktuner_operator.plan.conditions import false, find, merge, true
+from banktuner_operator.plan.conditions import false, merge, true
+from banktuner_operator.plan.knowledge import NO_KNOWLEDGE
 from banktuner_operator.plan.serving import Resolved
-from banktuner_operator.plan.types import Check, Event, ModelSnapshot, Plan
+from banktuner_operator.plan.types import Check, ModelSnapshot, Plan
 
 STEADY_SECONDS = 60.0
 NOTHING = Resolved()
@@ -32,6 +34,8 @@ class ModelView:
     accepted: Check = ACCEPTED
     model: Resolved = NOTHING
     adapters: dict[str, Resolved] = field(default_factory=dict)
+    classifier: Resolved = NOTHING
+    knowledge: Check | None = None
     desired: DesiredState | None = None
 
     @property
@@ -78,7 +82,7 @@ def plan(view: ModelView, apply: tuple[Json, ...] = ()) -> Plan:
     return Plan(
         apply=apply,
         status=status,
-        events=_events(owner, checks, adapters),
+        events=model_events.of(owner, checks, adapters),
         requeue_after=STEADY_SECONDS,
         forget_instances=_gone(view),
     )
@@ -142,16 +146,17 @@ def _told(view: ModelView, name: str, digest: str) -> list[Json]:
 
 def _checks(view: ModelView, adapters: list[Json]) -> dict[str, Check]:
     model, engine = _model_ready(view), _engine_ready(view)
-    gateway, loaded = _component_ready(view, "gateway"), _adapters_ready(adapters)
-    ready = _ready(view, (model, engine, gateway))
+    entrance, loaded, knowledge = _gateway_ready(view), _adapters_ready(adapters), _knowledge_ready(view)
+    ready = _ready(view, (model, engine, entrance))
     return {
         "Accepted": view.accepted,
         "ModelReady": model,
         "EngineReady": engine,
         "AdaptersReady": loaded,
-        "GatewayReady": gateway,
+        "KnowledgeReady": knowledge,
+        "GatewayReady": entrance,
         "Ready": ready,
-        "Degraded": _degraded(view, ready, loaded),
+        "Degraded": _degraded(view, ready, (loaded, knowledge)),
     }
 
 
@@ -166,7 +171,7 @@ def _model_ready(view: ModelView) -> Check:
     if view.deployment("engine").get("readyReplicas", 0):
         return true("Staged", view.model.source.uri)
     pods = view.pods("engine")
-    failures = [failure for pod in pods if (failure := _staging_failure(pod))]
+    failures = [failure for pod in pods if (failure := _staging_failure(pod, "stage-model"))]
     if failures:
         return false(failures[0].reason, _words(failures[0]))
     if any(_staged(pod) for pod in pods):
@@ -188,16 +193,16 @@ def _staged(pod: Json) -> bool:
     return bool(ended.get("exitCode") == 0)
 
 
-def _staging_failure(pod: Json) -> Failure | None:
-    """What `stage-model` said when it last ended in failure; the kubelet starts it again and again."""
-    status = _init_status(pod, "stage-model")
+def _staging_failure(pod: Json, step: str) -> Failure | None:
+    """What an init container said when it last ended in failure; the kubelet starts it again and again."""
+    status = _init_status(pod, step)
     for state in (status.get("state", {}), status.get("lastState", {})):
         ended = state.get("terminated")
         if ended and ended["exitCode"] != 0:
             try:
                 return Failure.model_validate_json(ended.get("message", ""))
             except ValidationError:
-                message = f"stage-model ended with exit code {ended['exitCode']}"
+                message = f"{step} ended with exit code {ended['exitCode']}"
                 return Failure(reason="StagingFailed", message=message)
     return None
 
@@ -206,6 +211,28 @@ def _engine_ready(view: ModelView) -> Check:
     if view.spec and view.spec.replicas == 0:
         return false("ScaledToZero", "spec.replicas is 0")
     return _component_ready(view, "engine")
+
+
+def _gateway_ready(view: ModelView) -> Check:
+    if view.classifier.blocked:
+        return view.classifier.blocked
+    ready = _component_ready(view, "gateway")
+    return ready if ready.status == ConditionStatus.TRUE else _gateway_staging(view) or ready
+
+
+def _gateway_staging(view: ModelView) -> Check | None:
+    """Why the newest pods of the gateway cannot get their classifier or encoder."""
+    failures = (_staging_failure(pod, STAGE_GATEWAY) for pod in view.pods("gateway"))
+    failure = next((found for found in failures if found), None)
+    return false(failure.reason, _words(failure)) if failure else None
+
+
+def _knowledge_ready(view: ModelView) -> Check:
+    if view.knowledge:
+        return view.knowledge
+    if view.spec and view.spec.gateway.knowledge is None:
+        return NO_KNOWLEDGE
+    return false("WaitingForModel" if view.model.blocked else view.accepted.reason)
 
 
 def _component_ready(view: ModelView, component: str) -> Check:
@@ -236,7 +263,7 @@ def secret_fields(spec: BankingModelSpec | None) -> waiting.SecretFields:
     """(field, Secret name) of every Secret that a BankingModel names."""
     if spec is None:
         return []
-    named = [("spec.gateway.auth.tokensSecretRef", spec.gateway.auth.tokens_secret_ref.name)]
+    named = gateway.secret_fields(spec)
     if spec.model.secret_ref:
         named.append(("spec.model.secretRef", spec.model.secret_ref.name))
     for index, adapter in enumerate(spec.adapters):
@@ -256,41 +283,11 @@ def _adapters_ready(adapters: list[Json]) -> Check:
     return false(worst["reason"] or str(worst["state"]), words)
 
 
-def _degraded(view: ModelView, ready: Check, loaded: Check) -> Check:
+def _degraded(view: ModelView, ready: Check, others: tuple[Check, ...]) -> Check:
     if ready.status != ConditionStatus.TRUE or view.spec is None:
         return false("NotServing")
     running = view.deployment("engine").get("readyReplicas", 0)
     if running < view.spec.replicas:
         return true("FewerReplicas", f"{running} of {view.spec.replicas} engine pods are ready")
-    if loaded.status != ConditionStatus.TRUE:
-        return true(loaded.reason, loaded.message)
-    return false("AsSpecified")
-
-
-_EXPECTED = frozenset({"WaitingForModel", "ScaledToZero"})
-
-
-def _events(owner: Json, checks: dict[str, Check], adapters: list[Json]) -> tuple[Event, ...]:
-    """Told when serving begins or ends, when something is refused, and when an adapter becomes ready or fails."""
-    events = []
-    for kind in ("Accepted", "Ready"):
-        check, before = checks[kind], find(owner, kind)
-        same = before is not None and (before["status"], before["reason"]) == (check.status, check.reason)
-        if same or check.reason in ("Accepted", "Staging", "Starting", "PodPending"):
-            continue
-        normal = check.status == ConditionStatus.TRUE or check.reason in _EXPECTED
-        events.append(Event("Normal" if normal else "Warning", check.reason, check.message or kind))
-    earlier = {entry["name"]: entry for entry in owner.get("status", {}).get("adapters", [])}
-    for entry in adapters:
-        was = earlier.get(entry["name"], {})
-        if (was.get("state"), was.get("digest")) != (entry["state"], entry.get("digest")):
-            events.extend(_adapter_event(entry))
-    return tuple(events)
-
-
-def _adapter_event(entry: Json) -> list[Event]:
-    if entry["state"] == AdapterState.READY:
-        return [Event("Normal", "AdapterReady", f"adapter {entry['name']} ({entry['digest']}) is served")]
-    if entry["state"] == AdapterState.FAILED:
-        return [Event("Warning", entry["reason"] or "AdapterFailed", f"adapter {entry['name']}: {entry['message']}")]
-    return []
+    late = next((check for check in others if check.status != ConditionStatus.TRUE), _gateway_staging(view))
+    return true(late.reason, late.message) if late else false("AsSpecified")

@@ -76,7 +76,7 @@ def model(spec: BankingModelSpec, jobs: dict[str, Json], before: Before) -> Reso
     if job is None or waiting:
         return Resolved(blocked=waiting, state=AdapterState.WAITING, job=name)
     artifact = ArtifactStatus.model_validate(job["status"]["artifact"])
-    refused = _evaluation(name, job)
+    refused = evaluation_refusal(name, job)
     if artifact.served_as != ServedAs.MERGED:
         message = f"spec.model.fineTuneJob: the artifact of {name!r} cannot be served as a model"
         refused = false("ModelNotUsable", f"{message} ({artifact.served_as})")
@@ -101,7 +101,7 @@ def adapter(entry: Adapter, spec: BankingModelSpec, jobs: dict[str, Json], base:
         return Resolved(blocked=_renamed(waiting), state=AdapterState.WAITING, job=name, secret=secret)
     artifact = ArtifactStatus.model_validate(job["status"]["artifact"])
     secret = job["spec"]["output"].get("secretRef", {}).get("name")
-    refused = _evaluation(name, job) or _fits(name, artifact, spec, base)
+    refused = evaluation_refusal(name, job) or _fits(name, artifact, spec, base)
     if refused:
         return Resolved(blocked=refused, state=AdapterState.FAILED, job=name, secret=secret)
     return Resolved(artifact_reference(artifact, job), secret=secret, job=name)
@@ -111,7 +111,8 @@ def _renamed(waiting: Check | None) -> Check | None:
     return false("WaitingForFineTuneJob", waiting.message) if waiting else None
 
 
-def _evaluation(name: str, job: Json) -> Check | None:
+def evaluation_refusal(name: str, job: Json) -> Check | None:
+    """Why the result of a FineTuneJob must not serve; None: it passed its evaluation."""
     passed = find(job, "EvaluationPassed")
     if passed and passed["status"] == "True":
         return None

@@ -79,13 +79,17 @@ class FineTuneSnapshot:
 
 @dataclass(frozen=True)
 class ModelSnapshot:
-    """A BankingModel and everything it owns. `jobs`: the FineTuneJobs that it names, by name."""
+    """A BankingModel and everything it owns. `jobs`: the FineTuneJobs that it names, by name.
+
+    `pods`: of its Deployments and Jobs. `warnings` are about the former, `index_warnings` about the latter.
+    """
 
     owner: Json
     children: tuple[Json, ...]
     pods: tuple[Json, ...]
     jobs: dict[str, Json]
     warnings: tuple[str, ...] = ()
+    index_warnings: tuple[str, ...] = ()
     obstacle: Check | None = None
 
 

@@ -1,0 +1,153 @@
+"""Deployment of the gateway: what of its settings and of the Secrets that it names each container gets."""
+
+from dataclasses import dataclass
+
+from banktuner_api import names
+from banktuner_api.bankingmodel import Gateway
+from banktuner_api.common import Json
+from banktuner_api.gateway import Knowledge
+from banktuner_api.serving import GatewayConfig
+from banktuner_operator.manifests import configmap, pod, security
+from banktuner_operator.manifests.deployment import Template, deployment
+from banktuner_operator.manifests.metadata import Owner
+from banktuner_operator.manifests.pod import SecretKey
+from banktuner_operator.settings import Profile, Settings
+
+GATEWAY_ANNOTATION = f"{names.GROUP}/{names.GATEWAY_CONFIG_KEY}"
+"""On the pod template: the whole of gateway.json, so that a pod keeps the settings that it was made and staged for."""
+STAGE_GATEWAY = "stage-gateway"
+GRACE_SECONDS = 35
+MEMORY = "512Mi"
+MEMORY_WITH_MODELS = "2Gi"
+"""Limit where a classifier or a sentence encoder is in memory: both are ONNX, a few hundred MB each."""
+STAGED_SIZE = "4Gi"
+_TOKENS, _AUDIT_KEY, _AUDIT = "tokens", "audit-key", "audit"
+
+
+@dataclass(frozen=True)
+class GatewaySetup:
+    """What decides the gateway's pods. `staging_secrets`: of the classifier and of the encoder."""
+
+    owner: Owner
+    asked: Gateway
+    config: GatewayConfig
+    profile: Profile
+    staging_secrets: tuple[str, ...]
+
+    @property
+    def stages(self) -> bool:
+        """Whether models are brought into the pods."""
+        return self.config.classifier is not None or self.config.knowledge is not None
+
+
+def gateway_deployment(setup: GatewaySetup, settings: Settings) -> Json:
+    """Gateway pods. They run anywhere: the profile is about the engine's hardware."""
+    spec: Json = {
+        "terminationGracePeriodSeconds": GRACE_SECONDS,
+        "containers": [_gateway(setup, settings)],
+        "volumes": _volumes(setup),
+    }
+    if setup.stages:
+        spec["initContainers"] = [_stage(setup, settings)]
+    template = Template("gateway", spec, {GATEWAY_ANNOTATION: content(setup.config)}, Profile())
+    return deployment(setup.owner, template, setup.asked.replicas, settings)
+
+
+def content(config: GatewayConfig) -> str:
+    """gateway.json."""
+    return configmap.pretty(config.to_json())
+
+
+def vector_store_key(knowledge: Knowledge | None) -> dict[str, SecretKey]:
+    """The environment variable with the vector store's key, where the spec names one."""
+    reference = knowledge.vector_store.secret_ref if knowledge else None
+    return {names.VECTOR_STORE_KEY_VARIABLE: SecretKey(reference.name, "apiKey")} if reference else {}
+
+
+def _gateway(setup: GatewaySetup, settings: Settings) -> Json:
+    return pod.Container(
+        name="gateway",
+        image=settings.images.gateway,
+        command=["python", "-m", "banktuner_gateway"],
+        resources=pod.helper_resources(setup.profile, MEMORY_WITH_MODELS if setup.stages else MEMORY),
+        env={"HOME": "/tmp"},
+        secrets=_object_store_secrets(setup.asked),
+        keys=_keys(setup.asked),
+        mounts=_mounts(setup),
+        extra=_life(),
+    ).build(settings)
+
+
+def _object_store_secrets(asked: Gateway) -> list[str]:
+    """Of the audit records' folder, and of the documents' folder, which has the index too."""
+    references = (asked.audit.secret_ref, asked.knowledge.documents.secret_ref if asked.knowledge else None)
+    return sorted({reference.name for reference in references if reference})
+
+
+def _keys(asked: Gateway) -> dict[str, SecretKey]:
+    redis = asked.conversations.redis_secret_ref
+    return ({names.REDIS_URL_VARIABLE: SecretKey(redis.name, "url")} if redis else {}) | vector_store_key(
+        asked.knowledge
+    )
+
+
+def _life() -> Json:
+    port = names.GATEWAY_PORT
+    ready = {"httpGet": {"path": "/readyz", "port": port}, "periodSeconds": 5, "timeoutSeconds": 5}
+    alive = {"httpGet": {"path": "/healthz", "port": port}, "periodSeconds": 20, "timeoutSeconds": 5}
+    return {
+        "ports": [{"name": "http", "containerPort": port, "protocol": "TCP"}],
+        "readinessProbe": ready,
+        "livenessProbe": alive | {"initialDelaySeconds": 10},
+        # New questions still come until every node knows that this pod goes.
+        "lifecycle": {"preStop": {"sleep": {"seconds": 4}}},
+    }
+
+
+def _stage(setup: GatewaySetup, settings: Settings) -> Json:
+    return pod.Container(
+        name=STAGE_GATEWAY,
+        image=settings.images.operator,
+        command=["python", "-m", "banktuner_stager", STAGE_GATEWAY],
+        resources=pod.helper_resources(setup.profile),
+        env={"HOME": "/tmp"},
+        secrets=list(setup.staging_secrets),
+        mounts=[pod.WORK, pod.CONFIG],
+    ).build(settings)
+
+
+def _mounts(setup: GatewaySetup) -> list[Json]:
+    asked = setup.asked
+    mounts = [pod.CONFIG, security.token_mount()]
+    if asked.auth.tokens_secret_ref:
+        mounts.append({"name": _TOKENS, "mountPath": str(names.TOKENS_DIR), "readOnly": True})
+    if asked.audit.key_secret_ref:
+        mounts.append({"name": _AUDIT_KEY, "mountPath": str(names.AUDIT_KEY_FILE.parent), "readOnly": True})
+    if asked.audit.claim_name:
+        mounts.append({"name": _AUDIT, "mountPath": str(names.AUDIT_DIR)})
+    if setup.stages:
+        mounts.append(pod.WORK | {"readOnly": True})
+    return mounts
+
+
+def _volumes(setup: GatewaySetup) -> list[Json]:
+    asked = setup.asked
+    shared = configmap.serving_name(setup.owner)
+    own = {GATEWAY_ANNOTATION: names.GATEWAY_CONFIG_KEY}
+    volumes = [
+        pod.empty_dir("tmp", "256Mi"),
+        pod.projected_config(own, shared, [names.DESIRED_KEY, names.CA_KEY]),
+        security.token_volume(),
+    ]
+    if asked.auth.tokens_secret_ref:
+        secret: Json = {"secretName": asked.auth.tokens_secret_ref.name, "defaultMode": 0o440}
+        volumes.append({"name": _TOKENS, "secret": secret})
+    if asked.audit.key_secret_ref:
+        key = names.AUDIT_KEY_FILE.name
+        secret = {"secretName": asked.audit.key_secret_ref.name, "items": [{"key": "key", "path": key}]}
+        volumes.append({"name": _AUDIT_KEY, "secret": secret | {"defaultMode": 0o440}})
+    if asked.audit.claim_name:
+        volumes.append({"name": _AUDIT, "persistentVolumeClaim": {"claimName": asked.audit.claim_name}})
+    if setup.stages:
+        volumes.append(pod.empty_dir("work", STAGED_SIZE))
+    return volumes

@@ -1,0 +1,34 @@
+"""What is told once of a BankingModel: serving begins or ends, something is refused, an adapter is ready or fails."""
+
+from banktuner_api.bankingmodel import AdapterState
+from banktuner_api.common import ConditionStatus, Json
+from banktuner_operator.plan.conditions import find
+from banktuner_operator.plan.types import Check, Event
+
+_EXPECTED = frozenset({"WaitingForModel", "WaitingForClassifier", "ScaledToZero"})
+
+
+def of(owner: Json, checks: dict[str, Check], adapters: list[Json]) -> tuple[Event, ...]:
+    """Told when serving begins or ends, when something is refused, and when an adapter becomes ready or fails."""
+    events = []
+    for kind in ("Accepted", "Ready"):
+        check, before = checks[kind], find(owner, kind)
+        same = before is not None and (before["status"], before["reason"]) == (check.status, check.reason)
+        if same or check.reason in ("Accepted", "Staging", "Starting", "PodPending"):
+            continue
+        normal = check.status == ConditionStatus.TRUE or check.reason in _EXPECTED
+        events.append(Event("Normal" if normal else "Warning", check.reason, check.message or kind))
+    earlier = {entry["name"]: entry for entry in owner.get("status", {}).get("adapters", [])}
+    for entry in adapters:
+        was = earlier.get(entry["name"], {})
+        if (was.get("state"), was.get("digest")) != (entry["state"], entry.get("digest")):
+            events.extend(_adapter_event(entry))
+    return tuple(events)
+
+
+def _adapter_event(entry: Json) -> list[Event]:
+    if entry["state"] == AdapterState.READY:
+        return [Event("Normal", "AdapterReady", f"adapter {entry['name']} ({entry['digest']}) is served")]
+    if entry["state"] == AdapterState.FAILED:
+        return [Event("Warning", entry["reason"] or "AdapterFailed", f"adapter {entry['name']}: {entry['message']}")]
+    return []

@@ -1,0 +1,114 @@
+"""`stage-gateway`: brings what a gateway runs itself, the classifier of its scope and the encoder of its documents."""
+
+import logging
+from collections.abc import Mapping, Sequence
+
+from pydantic import ValidationError
+
+from banktuner_api import names
+from banktuner_api.exit_codes import ExitCode
+from banktuner_api.finetunejob_status import ServedAs
+from banktuner_api.manifest import Manifest, ManifestFile
+from banktuner_api.run_config import ObjectRef
+from banktuner_api.serving import GatewayConfig
+from banktuner_stager import folder
+from banktuner_stager.download import Source, fetch_folder, fetch_manifest
+from banktuner_stager.errors import StagerError, invalid_config, invalid_model
+from banktuner_stager.model import Meter
+from banktuner_stager.paths import Paths
+from banktuner_stager.stage import open_source
+from banktuner_stager.store import Entry, Kind, StoreError
+from banktuner_stager.waiting import Patience
+
+LOG = logging.getLogger("banktuner.stager")
+
+CLASSIFIER_FIELD = "spec.gateway.scope.classifier"
+ENCODER_FIELD = "spec.gateway.knowledge.embedding"
+CLASSIFIER_FILES = frozenset({"classifier.onnx", "classifier.json", "tokenizer.json"})
+"""In the `onnx/` folder of a Classification artifact."""
+ENCODER_FILES = frozenset({"onnx/model.onnx", "tokenizer.json"})
+ENCODER_EXTRA = frozenset({"sentence_bert_config.json"})
+"""Taken where it is there."""
+
+
+def read_gateway(paths: Paths) -> GatewayConfig:
+    """The mounted gateway.json. Raises StagerError (INVALID_CONFIG)."""
+    place = paths.config / names.GATEWAY_CONFIG_KEY
+    try:
+        return GatewayConfig.model_validate_json(place.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise invalid_config(f"{place} cannot be read: {type(error).__name__}", None) from error
+
+
+def stage_gateway(config: GatewayConfig, paths: Paths, environment: Mapping[str, str]) -> None:
+    """Do the init container's work. Raises StagerError."""
+    patience = Patience(tell=_log)
+    if config.classifier is not None:
+        _stage_classifier(config.classifier, paths, environment, patience)
+    if config.knowledge is not None:
+        _stage_encoder(config.knowledge.embedding, paths, environment, patience)
+
+
+def _stage_classifier(ref: ObjectRef, paths: Paths, environment: Mapping[str, str], patience: Patience) -> None:
+    """Every file is verified by the manifest, and the manifest by the digest that pins the artifact."""
+    source = open_source(ref, CLASSIFIER_FIELD, f"{CLASSIFIER_FIELD}.secretRef", environment)
+    digest = ref.digest
+    if digest is None:
+        raise invalid_config(f"{source.field}: {source.location.uri} is not pinned by a digest", source.field)
+
+    def fetch() -> None:
+        files = classifier_files(fetch_manifest(source, digest), source)
+        entries = [Entry(path, file.size_bytes) for path, file in files.items()]
+        folder.check_bounds(entries, source.location.uri, source.field)
+        inside = Source(source.store, source.location.child("onnx"), source.field)
+        fetch_folder(inside, entries, paths.classifier, files, Meter("classifier", entries, _say))
+
+    patience.run(fetch, source.location.uri, source.field)
+    LOG.info("the classifier %s is staged", digest)
+
+
+def classifier_files(manifest: Manifest, source: Source) -> dict[str, ManifestFile]:
+    """The files of a classifier's `onnx/` folder, by their paths in it. Raises StagerError (INVALID_MODEL)."""
+    uri, field = source.location.uri, source.field
+    if manifest.served_as is not ServedAs.CLASSIFIER:
+        message = f"{field}: {uri} is served as {manifest.served_as.value}, and a classifier is needed"
+        raise StagerError(ExitCode.INVALID_MODEL, "ClassifierNotUsable", message, field)
+    inside = {file.path.removeprefix("onnx/"): file for file in manifest.files if file.path.startswith("onnx/")}
+    missing = sorted(CLASSIFIER_FILES - inside.keys())
+    if missing:
+        message = f"{field}: {uri} has no onnx/{missing[0]}: tune a model that one ONNX file (2 GB) can hold"
+        raise invalid_model(message, field)
+    return inside
+
+
+def _stage_encoder(ref: ObjectRef, paths: Paths, environment: Mapping[str, str], patience: Patience) -> None:
+    source = open_source(ref, f"{ENCODER_FIELD}.uri", f"{ENCODER_FIELD}.secretRef", environment)
+
+    def fetch() -> None:
+        listed = source.store.list(source.location.key)
+        if not listed:
+            raise StoreError(Kind.NOT_FOUND, "empty")
+        taken = encoder_files(listed, source)
+        fetch_folder(source, taken, paths.encoder, None, Meter("encoder", taken, _say))
+
+    patience.run(fetch, source.location.uri, source.field)
+    LOG.info("the encoder is staged")
+
+
+def encoder_files(listed: Sequence[Entry], source: Source) -> list[Entry]:
+    """The files of a sentence encoder; others in the folder stay there. Raises StagerError (INVALID_MODEL)."""
+    taken = [entry for entry in listed if entry.path in ENCODER_FILES | ENCODER_EXTRA]
+    missing = sorted(ENCODER_FILES - {entry.path for entry in taken})
+    if missing:
+        message = f"{source.field}: {source.location.uri} has no {missing[0]}: export the encoder to ONNX"
+        raise invalid_model(message, source.field)
+    folder.check_bounds(taken, source.location.uri, source.field)
+    return taken
+
+
+def _say(message: str) -> None:
+    _log("", message)
+
+
+def _log(reason: str, message: str) -> None:
+    LOG.info("%s", f"{reason}: {message}" if reason else message)

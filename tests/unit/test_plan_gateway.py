@@ -1,0 +1,390 @@
+"""Decisions about a BankingModel's gateway: its settings, its classifier, the indexing of its documents."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from banktuner_api import names
+from banktuner_api.bankingmodel import BankingModelSpec
+from banktuner_api.gateway import REJECTION
+from banktuner_api.serving import GatewayConfig, RetrievalConfig
+from banktuner_gateway.retrieval import config as search
+from banktuner_operator.plan import model_status
+from banktuner_operator.plan.model import plan_banking_model
+from banktuner_operator.plan.types import ModelSnapshot, Plan, timestamp
+from tests.unit.operator_samples import (
+    DIGEST,
+    GATEWAY,
+    NOW,
+    SETTINGS,
+    UID,
+    Json,
+    World,
+    gateway,
+    model_owner,
+    model_world,
+)
+from tests.unit.test_plan_model import OTHER, job, said
+
+CLASSIFIED = {"classifier": {"fineTuneJob": {"name": "intents"}}}
+ANNOTATION = "banktuner.dev/gateway.json"
+Snapshot = dict[str, Any]
+
+
+def intents(passed: str = "True", **artifact: Any) -> Json:
+    """A finished Classification job."""
+    return job(passed, **{"task": "Classification", "servedAs": "Classifier", "rank": None} | artifact)
+
+
+def decide(owner: Json, **snapshot: Any) -> Plan:
+    seen = ModelSnapshot(owner, snapshot.pop("children", ()), snapshot.pop("pods", ()), snapshot.pop("jobs", {}))
+    return plan_banking_model(seen, snapshot.pop("now", NOW), SETTINGS)
+
+
+def deployment(children: Any) -> Json | None:
+    named = f"assistant-{names.uid_hash(UID)}-gateway"
+    found = [one for one in children if one["kind"] == "Deployment" and one["metadata"]["name"] == named]
+    return found[0] if found else None
+
+
+def told(children: Any) -> GatewayConfig:
+    live = deployment(children)
+    assert live is not None
+    return GatewayConfig.model_validate_json(live["spec"]["template"]["metadata"]["annotations"][ANNOTATION])
+
+
+def test_a_model_of_before_gets_the_defaults() -> None:
+    config = told(decide(model_owner()).apply)
+    assert config.jwt is None and config.classifier is None and config.knowledge is None
+    assert config.scope.rejection == REJECTION
+    assert config.audit.sink == "Stdout" and config.conversations.store == "Memory"
+    assert config.rate_limit.requests_per_minute == 60
+    assert said(decide(model_owner()), "KnowledgeReady")["reason"] == "NoKnowledge"
+
+
+def test_every_block_reaches_the_pod() -> None:
+    asked = BankingModelSpec.model_validate(model_owner(gateway=GATEWAY)["spec"]).gateway
+    config = told(decide(model_owner(gateway=GATEWAY)).apply)
+    for block in ("access", "scope", "privacy", "audit", "conversations", "rate_limit"):
+        assert getattr(config, block) == getattr(asked, block)
+    assert config.classifier is not None and config.classifier.digest == DIGEST
+    assert config.classifier.credentials == names.secret_env_prefix("intents")
+    assert config.knowledge is not None
+    assert config.knowledge.index.uri == "s3://bank/policies/.banktuner/bank/assistant/banktuner"
+    assert config.knowledge.index.credentials == names.secret_env_prefix("policies")
+    assert config.knowledge.api_key_variable == names.VECTOR_STORE_KEY_VARIABLE
+
+
+def test_both_sides_read_the_same_retrieval_settings() -> None:
+    """Two processes do not import each other: what one writes must be what the other one reads."""
+    ours, theirs = RetrievalConfig.model_json_schema(), search.RetrievalConfig.model_json_schema()
+    assert ours["properties"] == theirs["properties"]
+    config = told(decide(model_owner(gateway=GATEWAY)).apply)
+    assert config.knowledge is not None
+    assert search.RetrievalConfig.model_validate(config.knowledge.to_json()).top_k == 4
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [
+        ({}, True),
+        ({"scope": GATEWAY["scope"] | {"rejection": "No."}}, False),
+        ({"scope": {"classifier": {"uri": "s3://bank/intents", "digest": OTHER}}}, False),
+        ({"rateLimit": {"burst": 7}}, False),
+        ({"knowledge": GATEWAY["knowledge"] | {"topK": 5}}, False),
+        ({"knowledge": GATEWAY["knowledge"] | {"refreshSeconds": 60}}, True),
+    ],
+)
+def test_other_settings_roll_the_pods(change: Json, same: bool) -> None:
+    before, after = (deployment(decide(model_owner(gateway=gateway(**one))).apply) for one in ({}, change))
+    assert before is not None and after is not None
+    assert (before["spec"]["template"] == after["spec"]["template"]) is same
+
+
+@pytest.mark.parametrize(
+    ("live", "reason", "words"),
+    [
+        (None, "WaitingForClassifier", "FineTuneJob 'intents' does not exist"),
+        ({"status": {}, "spec": intents()["spec"]}, "WaitingForClassifier", "has not committed"),
+        (intents(passed="False"), "EvaluationNotPassed", "accuracy is 0.1"),
+        (intents(task="Instruction", servedAs="Adapter"), "ClassifierNotUsable", "task Instruction, served as Adapter"),
+        (intents(servedAs="Merged"), "ClassifierNotUsable", "name a job with task Classification"),
+        (intents(), None, ""),
+    ],
+)
+def test_classifiers_of_jobs(live: Json | None, reason: str | None, words: str) -> None:
+    owner = model_owner(gateway=gateway(scope=CLASSIFIED, knowledge=None))
+    plan = decide(owner, jobs={"intents": live} if live else {})
+    if reason:
+        assert (said(plan, "GatewayReady")["status"], said(plan, "GatewayReady")["reason"]) == ("False", reason)
+        assert words in said(plan, "GatewayReady")["message"]
+        assert said(plan, "Ready")["status"] == "False"
+        assert deployment(plan.apply) is None, "a gateway without its guard"
+        return
+    config = told(plan.apply)
+    assert config.classifier is not None and config.classifier.digest == OTHER
+    made = deployment(plan.apply)
+    assert made is not None
+    (stage,) = made["spec"]["template"]["spec"]["initContainers"]
+    assert [source["secretRef"]["name"] for source in stage["envFrom"]] == ["models"]
+
+
+def test_a_gateway_that_serves_goes_on_while_another_classifier_is_waited_for() -> None:
+    world = model_world(model_owner(gateway=gateway(scope=None)))
+    world.step()
+    before = dict(world.children)
+    world.owner["spec"]["gateway"]["scope"] = CLASSIFIED
+    plan = world.step()
+    assert world.children == before
+    assert said(plan, "GatewayReady")["reason"] == "WaitingForClassifier"
+
+
+def test_a_classifier_outlives_its_job() -> None:
+    owner = model_owner(gateway=gateway(scope=CLASSIFIED, knowledge=None))
+    world = model_world(owner, {"intents": intents()})
+    world.step()
+    after = model_world(world.owner)
+    after.children = world.children
+    assert after.step().apply == ()
+    after.owner["spec"]["gateway"]["scope"] = {"classifier": {"fineTuneJob": {"name": "others"}}}
+    assert said(after.step(), "GatewayReady")["reason"] == "WaitingForClassifier"
+
+
+def test_somebody_wrote_into_the_live_settings() -> None:
+    world = model_world(model_owner(gateway=gateway(scope=CLASSIFIED)), {"intents": intents()})
+    world.step()
+    live = deployment(world.children.values())
+    assert live is not None
+    live["spec"]["template"]["metadata"]["annotations"][ANNOTATION] = "{"
+    assert [child["kind"] for child in world.step().apply] == ["Deployment"]
+    assert told(world.children.values()).classifier is not None
+
+
+def pod_of(component: str, **status: Any) -> Json:
+    return {"metadata": {"name": "p", "labels": {names.LABEL_COMPONENT: component}}, "status": status}
+
+
+def failed_staging() -> Json:
+    message = {"reason": "DigestMismatch", "message": "it was changed", "field": "spec.gateway.scope.classifier"}
+    ended = {"terminated": {"exitCode": 69, "message": json.dumps(message)}}
+    return pod_of("gateway", initContainerStatuses=[{"name": "stage-gateway", "state": ended}])
+
+
+def test_a_classifier_that_cannot_be_staged() -> None:
+    world = model_world(model_owner(gateway=gateway(knowledge=None)))
+    world.step()
+    children = tuple(world.children.values())
+    plan = decide(world.owner, children=children, pods=(failed_staging(),))
+    assert said(plan, "GatewayReady")["reason"] == "DigestMismatch"
+    assert said(plan, "GatewayReady")["message"] == "spec.gateway.scope.classifier: it was changed"
+    for live in world.of_kind("Deployment"):
+        live["status"] = {"replicas": 1, "readyReplicas": 1}
+    wealth = {"name": "wealth", "digest": DIGEST, "state": "Ready"}
+    world.owner["status"]["instances"] = [{"pod": "e", "adapters": [wealth]}]
+    engine = {"metadata": {"name": "e", "labels": {names.LABEL_COMPONENT: "engine"}}, "status": {}}
+    plan = decide(world.owner, children=children, pods=(failed_staging(), engine))
+    assert said(plan, "GatewayReady")["status"] == said(plan, "Ready")["status"] == "True"
+    assert (said(plan, "Degraded")["status"], said(plan, "Degraded")["reason"]) == ("True", "DigestMismatch")
+
+
+def test_settings_that_no_pod_can_be_given() -> None:
+    groups = [f"{number:03}-{'g' * 249}" for number in range(64)]
+    rules = [{"adapter": "wealth", "groups": groups} for _ in range(16)]
+    plan = decide(model_owner(gateway=gateway(access=rules)))
+    assert plan.apply == ()
+    assert said(plan, "Accepted")["reason"] == "GatewayTooLarge"
+    assert "name fewer groups" in said(plan, "Accepted")["message"]
+
+
+def test_every_named_secret_is_told_with_its_field() -> None:
+    spec = BankingModelSpec.model_validate(model_owner(gateway=GATEWAY)["spec"])
+    fields = {name: field for field, name in model_status.secret_fields(spec)}
+    assert {name: fields[name] for name in ("redis", "audit-key", "qdrant", "encoder")} == {
+        "redis": "spec.gateway.conversations.redisSecretRef",
+        "audit-key": "spec.gateway.audit.keySecretRef",
+        "qdrant": "spec.gateway.knowledge.vectorStore.secretRef",
+        "encoder": "spec.gateway.knowledge.embedding.secretRef",
+    }
+    assert {"tokens", "intents", "audit-store", "policies"} <= fields.keys()
+
+
+def test_unknown_blocks_are_refused() -> None:
+    with pytest.raises(ValidationError):
+        BankingModelSpec.model_validate(model_owner()["spec"] | {"gateway": gateway(guard={})})
+
+
+class Documents:
+    """A BankingModel with documents, whose Jobs end when the test says so."""
+
+    def __init__(self, **knowledge: Any) -> None:
+        self.now = NOW
+        self.pods: tuple[Json, ...] = ()
+        self.world = World(model_owner(), self._decide)
+        self.ask(**knowledge)
+
+    def ask(self, **knowledge: Any) -> None:
+        blocks = gateway(knowledge=GATEWAY["knowledge"] | knowledge)
+        self.world.owner["spec"] = model_owner(gateway=blocks)["spec"]
+
+    def _decide(self, world: World) -> Plan:
+        snapshot = ModelSnapshot(world.owner, tuple(world.children.values()), self.pods, {})
+        return plan_banking_model(snapshot, self.now, SETTINGS)
+
+    def jobs(self) -> list[str]:
+        return [job["metadata"]["name"] for job in self.world.of_kind("Job")]
+
+    def ready(self) -> tuple[str, str]:
+        """Look until nothing changes; status and reason of KnowledgeReady."""
+        while (plan := self.world.step()).apply or plan.delete:
+            assert len(self.jobs()) <= 3
+        found = said(plan, "KnowledgeReady")
+        return found["status"], found["reason"]
+
+    def end(self, how: str, after: float = 10, message: str = "") -> None:
+        """The Job that is under way ends."""
+        self.now += timedelta(seconds=after)
+        (live,) = [job for job in self.world.of_kind("Job") if not job["status"]]
+        live["status"] = {"conditions": [{"type": how, "status": "True", "lastTransitionTime": timestamp(self.now)}]}
+        if message:
+            reference = [{"uid": live["metadata"]["uid"], "controller": True}]
+            ended = {"terminated": {"exitCode": 65, "message": message}}
+            pod = pod_of("index", containerStatuses=[{"name": "index", "state": ended}])
+            pod["metadata"] |= {"ownerReferences": reference}
+            self.pods = (*self.pods, pod)
+
+
+NO_DOCUMENTS = json.dumps(
+    {"reason": "NoDocuments", "message": "none could be read", "field": "knowledge.documents.uri"}
+)
+
+
+def test_documents_are_indexed_once_and_again_after_a_while() -> None:
+    documents = Documents(refreshSeconds=600)
+    assert documents.ready() == ("False", "Indexing")
+    (first,) = documents.jobs()
+    documents.end("Complete")
+    assert documents.ready() == ("True", "Indexed")
+    assert documents.jobs() == [first]
+    documents.now += timedelta(seconds=599)
+    assert documents.ready() == ("True", "Indexed") and documents.jobs() == [first]
+    documents.now += timedelta(seconds=1)
+    assert documents.ready() == ("True", "Indexed"), "what was indexed is searched meanwhile"
+    assert len(documents.jobs()) == 2
+    documents.end("Complete")
+    documents.ready()
+    assert len(documents.jobs()) == 1 and documents.jobs() != [first]
+
+
+def test_a_failure_is_told_and_tried_again() -> None:
+    documents = Documents()
+    documents.ready()
+    documents.end("Failed", message=NO_DOCUMENTS)
+    assert documents.ready() == ("False", "NoDocuments")
+    plan = documents.world.step()
+    assert said(plan, "KnowledgeReady")["message"].startswith("spec.gateway.knowledge.documents.uri: none could be")
+    (first,) = documents.jobs()
+    documents.now += timedelta(seconds=121)
+    assert documents.ready() == ("False", "NoDocuments")
+    assert len(documents.jobs()) == 2
+    documents.end("Complete")
+    assert documents.ready() == ("True", "Indexed")
+    assert first not in documents.jobs() and len(documents.jobs()) == 1
+
+
+def test_an_index_stays_when_a_later_look_fails() -> None:
+    documents = Documents(refreshSeconds=60)
+    documents.ready()
+    documents.end("Complete")
+    documents.ready()
+    documents.now += timedelta(seconds=60)
+    documents.ready()
+    documents.end("Failed", message=NO_DOCUMENTS)
+    assert documents.ready() == ("True", "RefreshFailed")
+    assert len(documents.jobs()) == 2
+    words = said(documents.world.step(), "KnowledgeReady")["message"]
+    assert "are searched; spec.gateway.knowledge.documents.uri: none could be read" in words
+
+
+def test_other_settings_index_anew_one_job_at_a_time() -> None:
+    documents = Documents()
+    documents.ready()
+    (first,) = documents.jobs()
+    documents.ask(documents={"uri": "s3://bank/other"})
+    plan = documents.world.step()
+    assert [gone.name for gone in plan.delete] == [first]
+    assert not [child for child in plan.apply if child["kind"] == "Job"], "two at a time"
+    assert documents.ready() == ("False", "Indexing")
+    (second,) = documents.jobs()
+    assert second != first
+
+
+@pytest.mark.parametrize("change", [{"topK": 9}, {"refreshSeconds": 90}])
+def test_what_the_index_does_not_depend_on(change: Json) -> None:
+    documents = Documents()
+    documents.ready()
+    documents.end("Complete")
+    documents.ready()
+    before = documents.jobs()
+    documents.ask(**change)
+    assert documents.ready() == ("True", "Indexed") and documents.jobs() == before
+
+
+def test_without_documents_the_jobs_go() -> None:
+    documents = Documents()
+    documents.ready()
+    documents.world.owner["spec"]["gateway"].pop("knowledge")
+    assert documents.ready() == ("True", "NoKnowledge") and documents.jobs() == []
+
+
+def test_a_job_on_its_way_out_is_waited_for() -> None:
+    documents = Documents()
+    documents.ready()
+    (live,) = documents.world.of_kind("Job")
+    live["metadata"]["deletionTimestamp"] = "2026-11-21T12:00:00Z"
+    plan = documents.world.step()
+    assert plan.apply == () and plan.delete == ()
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "words"),
+    [
+        (
+            {"reason": "CreateContainerConfigError", "message": 'secret "policies" not found'},
+            "SecretMissing",
+            "spec.gateway.knowledge.documents.secretRef",
+        ),
+        ({"reason": "ErrImagePull", "message": "no such image"}, "ImagePull", "the image is the administrator's"),
+    ],
+)
+def test_what_an_indexing_pod_waits_for(state: Json, reason: str, words: str) -> None:
+    documents = Documents()
+    documents.ready()
+    (live,) = documents.world.of_kind("Job")
+    pod = pod_of("index", containerStatuses=[{"name": "index", "state": {"waiting": state}}])
+    pod["metadata"]["ownerReferences"] = [{"uid": live["metadata"]["uid"], "controller": True}]
+    documents.pods = (pod,)
+    assert documents.ready() == ("False", reason)
+    assert words in said(documents.world.step(), "KnowledgeReady")["message"]
+
+
+@pytest.mark.parametrize(
+    ("ended", "reason"),
+    [
+        ({"exitCode": 137, "reason": "OOMKilled"}, "OutOfMemory"),
+        ({"exitCode": 1, "message": "?"}, "IndexingFailed"),
+        (None, "IndexingFailed"),
+    ],
+)
+def test_pods_that_leave_no_words(ended: Json | None, reason: str) -> None:
+    documents = Documents()
+    documents.ready()
+    documents.end("Failed")
+    (live,) = documents.world.of_kind("Job")
+    if ended:
+        pod = pod_of("index", containerStatuses=[{"name": "index", "state": {"terminated": ended}}])
+        pod["metadata"]["ownerReferences"] = [{"uid": live["metadata"]["uid"], "controller": True}]
+        documents.pods = (pod,)
+    assert documents.ready() == ("False", reason)
