@@ -76,6 +76,9 @@ def test_values_reach_the_settings() -> None:
             "operator.retrySeconds=3",
             'network.objectStores=[{"cidr": "10.0.0.1/32", "ports": [9000]}]',
             'network.trackers=[{"cidr": "10.0.0.2/32", "ports": [5000]}]',
+            'network.identityProviders=[{"cidr": "10.0.0.3/32", "ports": [443]}]',
+            'network.conversationStores=[{"cidr": "10.0.0.4/32", "ports": [6379]}]',
+            'network.vectorStores=[{"cidr": "10.0.0.5/32", "ports": [6333]}]',
         )
     )
     found = settings.profile("l4")
@@ -83,6 +86,9 @@ def test_values_reach_the_settings() -> None:
     assert settings.retry_seconds == 3 and settings.watch_namespaces == ["bank"]
     assert settings.network.object_stores[0].ports == [9000]
     assert settings.network.trackers[0].cidr == "10.0.0.2/32"
+    assert settings.network.identity_providers[0].cidr == "10.0.0.3/32"
+    assert settings.network.conversation_stores[0].ports == [6379]
+    assert settings.network.vector_stores[0].ports == [6333]
     assert found.prices.currency == "EUR" and found.prices.gpu_hour == 2.5 and found.prices.cpu_hour == 0
 
 
@@ -100,6 +106,7 @@ def test_values_reach_the_settings() -> None:
         ('network.objectStores=[{"cidr": "everywhere", "ports": [1]}]', "cidr"),
         ('network.objectStores=[{"cidr": "10.0.0.0/8"}]', "ports"),
         ('network.trackers=[{"ports": [5000]}]', "cidr"),
+        ('network.vectorStores=[{"ports": [6333]}]', "cidr"),
         ('profiles={"l4": {"prices": {"gpuHour": -1}}}', "gpuHour"),
         ('profiles={"l4": {"prices": {"hour": 1}}}', "hour"),
     ],
@@ -194,6 +201,29 @@ def test_changed_settings_restart_the_operator() -> None:
         (deployment,) = of_kind(render(*values), "Deployment")
         stamps.add(deployment["spec"]["template"]["metadata"]["annotations"]["banktuner.dev/settings"])
     assert len(stamps) == 2
+
+
+def secret_fields(schema: Json, path: str = "") -> set[str]:
+    """Every field of a CRD's spec that names a Secret; of a list's entries, the list."""
+    found = set()
+    for name, field in schema.get("properties", {}).items():
+        if name.lower().endswith("secretref"):
+            found.add(f"{path}.{name}")
+        found |= secret_fields(field, f"{path}.{name}")
+    return found | (secret_fields(schema["items"], path) if "items" in schema else set())
+
+
+@pytest.mark.parametrize("plural", ["finetunejobs", "bankingmodels"])
+def test_the_admission_policy_knows_every_field_that_names_a_secret(plural: str) -> None:
+    (policy,) = of_kind(render(), "ValidatingAdmissionPolicy", f"{plural}-secrets")
+    (new,) = [entry["expression"] for entry in policy["spec"]["variables"] if entry["name"] == "n0"]
+    crd = yaml.safe_load((CHART / f"templates/crds/banktuner.dev_{plural}.yaml").read_text("utf-8"))
+    spec = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    fields = secret_fields(spec)
+    assert len(fields) >= 6
+    for field in fields - {".adapters.secretRef"}:
+        assert f"[object.spec{field}.name]" in new
+    assert (".adapters.secretRef" in fields) is ("object.spec.adapters.filter(a, has(a.secretRef))" in new)
 
 
 def test_the_admission_policy_can_be_left_out() -> None:

@@ -81,15 +81,72 @@ async def test_other_secrets_of_a_job_may_not(user: Cluster, change: dict[str, A
     assert refusal.value.status == 403
 
 
+TOKENS = {"auth": {"tokensSecretRef": {"name": "tokens"}}}
+
+
+def gateway_blocks(secret: dict[str, str]) -> list[dict[str, Any]]:
+    """Each field of spec.gateway that may name a Secret, in the least that the schema takes around it."""
+    place = {"uri": "s3://bank/x"}
+    digest = {"digest": DIGEST}
+    store = {"sink": "ObjectStore", "uri": "s3://bank/audit", "keySecretRef": {"name": "tokens"}}
+    knowledge = {"documents": place, "embedding": place}
+    server = {"type": "Qdrant", "url": "https://qdrant.bank.svc:6333", "secretRef": secret}
+    return [
+        {"scope": {"classifier": place | digest | {"secretRef": secret}}},
+        {"audit": {"keySecretRef": secret}},
+        {"audit": store | {"secretRef": secret}},
+        {"conversations": {"store": "Redis", "redisSecretRef": secret}},
+        {"knowledge": knowledge | {"documents": place | {"secretRef": secret}}},
+        {"knowledge": knowledge | {"embedding": place | {"secretRef": secret}}},
+        {"knowledge": knowledge | {"vectorStore": server}},
+    ]
+
+
 async def test_other_secrets_of_a_model_may_not(user: Cluster) -> None:
     adapter = {"name": "a", "uri": "s3://bank/a", "digest": DIGEST, "secretRef": {"name": "salaries"}}
     for change in (
         {"model": {"uri": "s3://bank/m", "secretRef": {"name": "salaries"}}},
         {"gateway": {"auth": {"tokensSecretRef": {"name": "salaries"}}}},
         {"adapters": [adapter]},
+        *({"gateway": TOKENS | block} for block in gateway_blocks({"name": "salaries"})),
     ):
         with pytest.raises(ApiError, match='Secret "salaries"'):
             await user.create("BankingModel", "assistant", model_spec(**change))
+
+
+def together(one: Any, other: Any) -> Any:
+    """Two specs in one."""
+    if not isinstance(one, dict) or not isinstance(other, dict):
+        return other
+    return one | {name: together(one.get(name), content) for name, content in other.items()}
+
+
+async def test_a_gateway_may_name_all_its_secrets_at_once(cluster: Cluster, policies: None) -> None:
+    gateway: dict[str, Any] = TOKENS
+    for number, block in enumerate(gateway_blocks({"name": "x"})):
+        gateway = together(gateway, json.loads(json.dumps(block).replace('"x"', f'"s{number}"')))
+    assert sum(f'"s{number}"' in json.dumps(gateway) for number in range(7)) >= 6
+    await cluster.create("BankingModel", "assistant", model_spec(gateway=gateway))
+
+
+async def test_a_claim_is_for_those_who_may_change_it(user: Cluster, control_plane: ControlPlane) -> None:
+    audit = {"sink": "Volume", "claimName": "ledger", "keySecretRef": {"name": "s3"}}
+    with pytest.raises(ApiError, match='PersistentVolumeClaim "ledger"') as refusal:
+        await user.create("BankingModel", "assistant", model_spec(gateway=TOKENS | {"audit": audit}))
+    assert refusal.value.status == 403
+    run = lambda *words: control_plane.kubectl("-n", user.namespace, *words)  # noqa: E731
+    run("create", "role", "ledger", "--verb=update", "--resource=persistentvolumeclaims", "--resource-name=ledger")
+    run("create", "rolebinding", "ledger", "--role=ledger", f"--serviceaccount={user.namespace}:dev")
+
+    async def taken() -> bool:
+        try:
+            await user.create("BankingModel", "assistant", model_spec(gateway=TOKENS | {"audit": audit}))
+        except ApiError:
+            return False
+        return True
+
+    await eventually(taken, "the right to the claim counts")
+    await user.patch("BankingModel", "assistant", {"spec": {"replicas": 2}})
 
 
 async def test_what_was_there_before_may_stay(cluster: Cluster, user: Cluster) -> None:
@@ -114,14 +171,14 @@ async def test_many_adapters_with_few_secrets_are_affordable(user: Cluster) -> N
 async def test_too_many_new_secrets_at_once(cluster: Cluster, policies: None) -> None:
     adapters = [
         {"name": f"a{index}", "uri": "s3://bank/a", "digest": DIGEST, "secretRef": {"name": f"s{index}"}}
-        for index in range(9)
+        for index in range(13)
     ]
 
     async def refused() -> bool:
         try:
             await cluster.create("BankingModel", "assistant", model_spec(adapters=adapters))
         except ApiError as error:
-            return "8 new Secrets at most" in error.message
+            return "12 new Secrets at most" in error.message
         await cluster.delete("BankingModel", "assistant")
         return False
 

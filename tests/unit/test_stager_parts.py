@@ -7,13 +7,14 @@ import pytest
 
 from banktuner_api.bankingmodel import AdapterState
 from banktuner_api.exit_codes import ExitCode
-from banktuner_api.manifest import ManifestFile
+from banktuner_api.manifest import Manifest, ManifestFile
 from banktuner_stager import folder
 from banktuner_stager.adapter import Limits, check_config
 from banktuner_stager.artifact import artifact_files
 from banktuner_stager.download import Source, parse_manifest
 from banktuner_stager.engine import EngineDownError, EngineError, EngineFailedError
 from banktuner_stager.errors import StagerError, digest_mismatch
+from banktuner_stager.gateway import classifier_files, encoder_files
 from banktuner_stager.main import describe
 from banktuner_stager.model import Meter, pinned
 from banktuner_stager.store import Entry, Location
@@ -210,3 +211,56 @@ def test_unexpected_errors_tell_their_type_only() -> None:
     assert (failure.reason, failure.message, code) == ("Internal", "unexpected ValueError", ExitCode.INTERNAL)
     failure, code = describe(OSError(28, "No space left on device"))
     assert (failure.reason, code) == ("DiskFull", ExitCode.DISK_FULL)
+
+
+CLASSIFIER = ["onnx/classifier.onnx", "onnx/classifier.json", "onnx/tokenizer.json"]
+
+
+def manifest_of(paths: list[str], served_as: str = "Classifier") -> Manifest:
+    files = [{"path": path, "sha256": "0" * 64, "sizeBytes": 1} for path in paths]
+    return Manifest.model_validate(
+        {
+            "job": {"namespace": "bank", "name": "intents", "uid": "u", "attempt": 1},
+            "task": "Classification",
+            "method": "LoRA",
+            "servedAs": served_as,
+            "modelDigest": DIGEST,
+            "datasetDigest": DIGEST,
+            "trainerVersion": "1",
+            "createdTime": "2026-01-01T00:00:00Z",
+            "files": files,
+        }
+    )
+
+
+def test_a_gateway_takes_the_onnx_folder_of_a_classifier_only() -> None:
+    files = classifier_files(manifest_of([*CLASSIFIER, "adapter_config.json", "report/onnx/x.json"]), SOURCE)
+    assert sorted(files) == ["classifier.json", "classifier.onnx", "tokenizer.json"]
+
+
+@pytest.mark.parametrize(
+    ("paths", "served_as", "reason", "words"),
+    [
+        (CLASSIFIER, "Adapter", "ClassifierNotUsable", "is served as Adapter"),
+        (CLASSIFIER[1:], "Classifier", "InvalidModel", "has no onnx/classifier.onnx"),
+        (["classifier.onnx"], "Classifier", "InvalidModel", "has no onnx/classifier.json"),
+    ],
+)
+def test_what_is_no_classifier_for_a_gateway(paths: list[str], served_as: str, reason: str, words: str) -> None:
+    with pytest.raises(StagerError) as caught:
+        classifier_files(manifest_of(paths, served_as), SOURCE)
+    assert caught.value.exit_code is ExitCode.INVALID_MODEL and caught.value.reason == reason
+    assert words in caught.value.message and caught.value.message.startswith(f"{FIELD}: ")
+
+
+def test_a_gateway_takes_the_files_of_an_encoder_only() -> None:
+    listed = entries("onnx/model.onnx", "tokenizer.json", "sentence_bert_config.json", "pytorch_model.bin", "README.md")
+    assert len(encoder_files(listed, SOURCE)) == 3
+    assert len(encoder_files(entries("onnx/model.onnx", "tokenizer.json"), SOURCE)) == 2
+    with pytest.raises(StagerError, match=r"has no onnx/model.onnx: export the encoder to ONNX"):
+        encoder_files(entries("tokenizer.json", "model.onnx"), SOURCE)
+
+
+@pytest.mark.parametrize(("key", "child"), [("a/b", "a/b/onnx"), ("", "onnx")])
+def test_a_folder_in_a_folder(key: str, child: str) -> None:
+    assert Location("bank", key).child("onnx") == Location("bank", child)
