@@ -12,6 +12,7 @@ from banktuner_api.bankingmodel import BankingModelSpec
 from banktuner_api.gateway import REJECTION
 from banktuner_api.serving import GatewayConfig, RetrievalConfig
 from banktuner_gateway.retrieval import config as search
+from banktuner_operator.cluster.gather import referenced_jobs
 from banktuner_operator.plan import model_status
 from banktuner_operator.plan.model import plan_banking_model
 from banktuner_operator.plan.types import ModelSnapshot, Plan, timestamp
@@ -388,3 +389,22 @@ def test_pods_that_leave_no_words(ended: Json | None, reason: str) -> None:
         pod["metadata"]["ownerReferences"] = [{"uid": live["metadata"]["uid"], "controller": True}]
         documents.pods = (pod,)
     assert documents.ready() == ("False", reason)
+
+
+def test_events_tell_of_documents() -> None:
+    documents = Documents(refreshSeconds=60)
+    assert "Indexing" not in [event.reason for event in documents.world.step().events]
+    documents.end("Failed", message=NO_DOCUMENTS)
+    (failed,) = [event for event in documents.world.step().events if event.reason == "NoDocuments"]
+    assert failed.type == "Warning" and "none could be read" in failed.message
+    documents.now += timedelta(seconds=60)
+    documents.ready()
+    documents.end("Complete")
+    assert [(event.type, event.reason) for event in documents.world.step().events] == [("Normal", "Indexed")]
+    assert documents.world.step().events == ()
+
+
+def test_a_models_jobs_are_all_that_it_names() -> None:
+    named = {"model": {"fineTuneJob": {"name": "base"}}, "gateway": gateway(scope=CLASSIFIED)}
+    assert referenced_jobs(model_owner(**named)) == ["base", "intents"]
+    assert referenced_jobs({"spec": {"model": {}, "gateway": {"auth": {}}}}) == []

@@ -11,7 +11,7 @@ from banktuner_api import names
 from banktuner_operator.plan import conditions
 from banktuner_operator.plan.model import plan_banking_model
 from banktuner_operator.plan.types import ModelSnapshot, Plan
-from tests.unit.operator_samples import DIGEST, NOW, SETTINGS, UID, Json, model_owner, model_world
+from tests.unit.operator_samples import DIGEST, NOW, SETTINGS, UID, Json, gateway, model_owner, model_world
 
 OTHER = "sha256:" + "cd" * 32
 ARTIFACT = {
@@ -295,7 +295,9 @@ def test_events_tell_of_adapters() -> None:
     ]
 
 
-jobs = st.sampled_from([None, job(), job(passed="False"), job(rank=256), job(servedAs="Merged", rank=None)])
+INTENTS = job(task="Classification", servedAs="Classifier", rank=None)
+jobs = st.sampled_from([None, job(), job(passed="False"), job(rank=256), job(servedAs="Merged", rank=None), INTENTS])
+CLASSIFIED = {"classifier": {"fineTuneJob": {"name": "base"}}}
 specs = st.fixed_dictionaries(
     {
         "engine": st.sampled_from([None, "TGI", "VLLM"]),
@@ -303,6 +305,7 @@ specs = st.fixed_dictionaries(
         "profile": st.sampled_from([None, "gpu", "unknown"]),
         "model": st.sampled_from([{"uri": "s3://bank/model"}, {"fineTuneJob": {"name": "base"}}]),
         "adapters": st.sampled_from([[], [of_job()], [of_job(), of_job("base")]]),
+        "gateway": st.sampled_from([None, gateway(access=[]), gateway(access=[], scope=CLASSIFIED, knowledge=None)]),
     }
 )
 

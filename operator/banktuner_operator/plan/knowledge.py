@@ -17,6 +17,7 @@ from banktuner_operator.settings import Settings
 
 RETRY_SECONDS = 120
 """After a run that failed."""
+REFRESH_FAILED = "RefreshFailed"
 NO_KNOWLEDGE = true("NoKnowledge", "spec.gateway.knowledge is not set")
 
 
@@ -94,7 +95,7 @@ def _check(
     if good and good.ended:
         words = f"the documents as they were until {timestamp(good.ended)} are searched"
         trouble = stopped or failed
-        return true("RefreshFailed", f"{words}; {trouble.message}") if trouble else true("Indexed", words)
+        return true(REFRESH_FAILED, f"{words}; {trouble.message}") if trouble else true("Indexed", words)
     return stopped or failed or false("Indexing", "the documents are being indexed")
 
 

@@ -3,20 +3,24 @@
 from banktuner_api.bankingmodel import AdapterState
 from banktuner_api.common import ConditionStatus, Json
 from banktuner_operator.plan.conditions import find
+from banktuner_operator.plan.knowledge import REFRESH_FAILED
 from banktuner_operator.plan.types import Check, Event
 
+_SILENT = frozenset({"Accepted", "Staging", "Starting", "PodPending", "NoKnowledge", "Indexing"})
 _EXPECTED = frozenset({"WaitingForModel", "WaitingForClassifier", "ScaledToZero"})
 
 
 def of(owner: Json, checks: dict[str, Check], adapters: list[Json]) -> tuple[Event, ...]:
-    """Told when serving begins or ends, when something is refused, and when an adapter becomes ready or fails."""
+    """Told when serving begins or ends, when something is refused, when documents are indexed or cannot be, and when an
+    adapter becomes ready or fails."""
     events = []
-    for kind in ("Accepted", "Ready"):
+    for kind in ("Accepted", "KnowledgeReady", "Ready"):
         check, before = checks[kind], find(owner, kind)
         same = before is not None and (before["status"], before["reason"]) == (check.status, check.reason)
-        if same or check.reason in ("Accepted", "Staging", "Starting", "PodPending"):
+        if same or check.reason in _SILENT or (kind == "KnowledgeReady" and check.reason == checks["Ready"].reason):
             continue
-        normal = check.status == ConditionStatus.TRUE or check.reason in _EXPECTED
+        good = check.status == ConditionStatus.TRUE and check.reason != REFRESH_FAILED
+        normal = good or check.reason in _EXPECTED
         events.append(Event("Normal" if normal else "Warning", check.reason, check.message or kind))
     earlier = {entry["name"]: entry for entry in owner.get("status", {}).get("adapters", [])}
     for entry in adapters:
