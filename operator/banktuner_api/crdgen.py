@@ -76,7 +76,11 @@ def structural(schema: Json, defs: Json) -> Json:
         (branch,) = (entry for entry in schema["anyOf"] if entry.get("type") != "null")
         rest = {key: value for key, value in schema.items() if key != "anyOf"}
         return structural(branch | rest, defs)
-    return {key: _value(key, value, defs) for key, value in schema.items() if _kept(key, value)}
+    made = {key: _value(key, value, defs) for key, value in schema.items() if _kept(key, value)}
+    if isinstance(made.get("default"), dict):
+        # Written out: the API server asks the rules of an object about its default as it stands here.
+        made["default"] = {name: field["default"] for name, field in made["properties"].items() if "default" in field}
+    return made
 
 
 def _kept(key: str, value: Any) -> bool:
@@ -88,8 +92,6 @@ def _value(key: str, value: Any, defs: Json) -> Any:
         return {name: structural(field, defs) for name, field in value.items()}
     if key == "items":
         return structural(value, defs)
-    if key == "default" and isinstance(value, dict):
-        return {}  # the nested fields' own defaults fill it
     return " ".join(value.split()) if key == "description" else value
 
 

@@ -73,3 +73,12 @@ def test_no_field_opens_the_pod_template(kind: str) -> None:
 def test_printer_columns_read_conditions_by_type(kind: str) -> None:
     for column in KINDS[kind]["spec"]["versions"][0]["additionalPrinterColumns"]:
         assert "[-1:]" not in column["jsonPath"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_default_of_an_object_is_what_its_fields_default_to(kind: str) -> None:
+    """The API server asks an object's rules about its default as it is written, without the fields' own defaults."""
+    for path, field in walk(schema_of(kind)):
+        if isinstance(field.get("default"), dict):
+            fields = {name: one["default"] for name, one in field["properties"].items() if "default" in one}
+            assert field["default"] == fields, path
