@@ -6,6 +6,7 @@ from pydantic import Field
 
 from banktuner_api.bankingmodel import Engine, InstanceAdapter
 from banktuner_api.common import ApiModel, Digest
+from banktuner_api.gateway import AccessRule, Audit, Conversations, Jwt, Privacy, RateLimit, Scope
 from banktuner_api.run_config import ObjectRef
 
 MODEL_HEADER = "X-Banktuner-Model"
@@ -55,3 +56,11 @@ class GatewayConfig(ApiModel):
     agent_url: str
     max_tokens: Annotated[int, Field(ge=1)]
     request_timeout_seconds: Annotated[float, Field(gt=0)] = 120
+    jwt: Jwt | None = None
+    """None: hashed tokens."""
+    access: list[AccessRule] = []
+    scope: Scope | None = None
+    privacy: Privacy = Privacy()
+    audit: Audit = Audit()
+    conversations: Conversations = Conversations()
+    rate_limit: RateLimit = RateLimit()

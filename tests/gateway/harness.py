@@ -14,7 +14,7 @@ import uvicorn
 
 from banktuner_api.serving import DesiredState, GatewayConfig
 from banktuner_gateway.app import create_app
-from banktuner_gateway.deps import build_deps
+from banktuner_gateway.build import build_deps
 from banktuner_gateway.server import server_config
 from banktuner_gateway.settings import Settings
 
@@ -214,6 +214,7 @@ def gateway_config(engine_port: int, **changes: Any) -> GatewayConfig:
         "agentUrl": NO_SERVER,
         "requestTimeoutSeconds": 20,
         "maxTokens": 256,
+        "rateLimit": {"requestsPerMinute": 100_000, "burst": 10_000, "concurrency": 1000},
     }
     return GatewayConfig.model_validate({**config, **changes})
 
@@ -224,6 +225,9 @@ def settings(tmp_path: Path, config: GatewayConfig) -> Settings:
         config_dir=tmp_path,
         tokens_dir=tmp_path / "tokens",
         token_file=tmp_path / "agent-token",
+        secrets_dir=tmp_path / "secrets",
+        work_dir=tmp_path / "work",
+        audit_dir=tmp_path / "audit",
         host="127.0.0.1",
         port=0,
     )
