@@ -15,7 +15,7 @@ from banktuner_gateway.pipeline.messages import Question, Reply
 from banktuner_gateway.pipeline.outgoing import Outgoing
 from banktuner_gateway.pipeline.parts import Parts, at_once, in_thread
 from banktuner_gateway.pipeline.prepare import Fixed, Ready, prepare
-from banktuner_gateway.pipeline.trace import Outcome, Trace
+from banktuner_gateway.pipeline.trace import Outcome, Trace, audit_unavailable
 from banktuner_gateway.privacy.vault import Vault
 
 FILTERED = "content_filter"
@@ -42,6 +42,8 @@ class Assistant:
 
     @asynccontextmanager
     async def _exchange(self, question: Question, record: RequestRecord) -> AsyncIterator["Exchange"]:
+        if not self._parts.audit.healthy:
+            raise audit_unavailable()
         trace = Trace(self._parts.audit, record)
         exchange = Exchange(self._parts, question, trace)
         try:
