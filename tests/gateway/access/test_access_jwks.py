@@ -4,6 +4,7 @@ import asyncio
 import json
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from banktuner_gateway.access import jwks
 from banktuner_gateway.access.jwks import Jwks, JwksError, read_keys
@@ -138,6 +139,7 @@ def _read(*members) -> set:
 
 
 RSA_JWK = public_jwk(new_key("RS256"), "RS256", kid="rsa")
+WEAK_RSA_JWK = public_jwk(rsa.generate_private_key(65537, 1024), "RS256", kid="weak")
 
 
 @pytest.mark.parametrize(
@@ -151,6 +153,7 @@ RSA_JWK = public_jwk(new_key("RS256"), "RS256", kid="rsa")
         {**OLD_JWK, "kid": "other", "x": "AAAA"},
         {**OLD_JWK, "kid": 7},
         {**RSA_JWK, "n": "AQAB"},
+        WEAK_RSA_JWK,
         {**RSA_JWK, "e": 65537},
         {"kid": "other"},
         "text",

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from banktuner_api.gateway import Conversations
-from banktuner_gateway.conversations import redis_store
+from banktuner_gateway.conversations import redis_store as module
 from banktuner_gateway.conversations.redis_store import RedisStore
 from banktuner_gateway.conversations.store import open_turn
 from banktuner_gateway.errors import ApiError
@@ -61,17 +61,19 @@ async def test_the_index_does_not_grow_with_what_expired(redis_store, server):
         assert client.zcard(index) == 2
 
 
-async def test_a_claim_ends_by_itself_and_then_adds_nothing(server):
-    store = RedisStore(server.url, "bank/assistant", SETTINGS, 0.1)
-    conversation = await said(store, "teller", None)
-    lost = await store.begin("teller", conversation)
+async def test_a_claim_ends_by_itself_and_then_adds_nothing(redis_store, server):
+    hasty = RedisStore(server.url, "bank/assistant", SETTINGS, 0.1)
+    conversation = await said(hasty, "teller", None)
+    lost = await hasty.begin("teller", conversation)
     await asyncio.sleep(0.2)
-    assert (await refusal(store.append(lost, FIRST, {})))[:2] == (409, "conversation_busy")
-    taken = await store.begin("teller", conversation)
-    await store.release(lost)
-    await store.append(taken, SECOND, {})
-    assert (await store.history("teller", conversation)).turns == (FIRST, SECOND)
-    await store.close()
+    assert (await refusal(hasty.append(lost, FIRST, {})))[:2] == (409, "conversation_busy")
+    taken = await redis_store.begin("teller", conversation)
+    assert (await refusal(hasty.append(lost, FIRST, {})))[:2] == (409, "conversation_busy")
+    await hasty.release(lost)
+    assert (await refusal(redis_store.begin("teller", conversation)))[:2] == (409, "conversation_busy")
+    await redis_store.append(taken, SECOND, {})
+    assert (await redis_store.history("teller", conversation)).turns == (FIRST, SECOND)
+    await hasty.close()
 
 
 async def test_what_is_sent_twice_is_done_once(redis_store):
@@ -103,7 +105,7 @@ async def test_two_models_on_one_server_do_not_meet(redis_store, server):
 
 
 async def test_erasure_of_more_than_one_script_takes(redis_store, server, monkeypatch):
-    monkeypatch.setattr("banktuner_gateway.conversations.redis_store._ERASED_AT_ONCE", 10)
+    monkeypatch.setattr(module, "_ERASED_AT_ONCE", 10)
     for _ in range(35):
         await said(redis_store, "teller", None)
     assert await redis_store.erase("teller") == 35
@@ -144,7 +146,7 @@ async def test_a_restarted_server_is_not_noticed(own_server):
 
 
 async def test_a_silent_server_is_given_up_on(own_server, monkeypatch):
-    monkeypatch.setattr(redis_store, "SOCKET_SECONDS", 0.1)
+    monkeypatch.setattr(module, "SOCKET_SECONDS", 0.1)
     store = RedisStore(own_server.url, "bank/assistant", SETTINGS, CLAIM_SECONDS)
     conversation = await said(store, "teller", None)
     own_server.pause()
@@ -158,7 +160,7 @@ async def test_a_silent_server_is_given_up_on(own_server, monkeypatch):
 
 async def test_a_cancelled_request_does_not_leave_its_answer_to_the_next(own_server, monkeypatch):
     """On one connection for both: the second must not read what the first asked for."""
-    monkeypatch.setattr(redis_store, "MAX_CONNECTIONS", 1)
+    monkeypatch.setattr(module, "MAX_CONNECTIONS", 1)
     store = RedisStore(own_server.url, "bank/assistant", SETTINGS, CLAIM_SECONDS)
     mine, theirs = await said(store, "teller", None, FIRST), await said(store, "mobile", None, SECOND)
     own_server.pause()
