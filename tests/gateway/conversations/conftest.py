@@ -10,7 +10,7 @@ from banktuner_gateway.conversations.store import ConversationStore
 from tests.gateway.conversations.valkey_server import ValkeyServer
 
 SETTINGS = Conversations(max_turns=3, ttl_seconds=600)
-CLAIM_SECONDS = 30.0
+CLAIM_SECONDS = 300.0
 
 
 @pytest.fixture(autouse=True)
