@@ -43,14 +43,14 @@ def decision(number: int, **changes) -> Decision:
     return Decision.model_validate({**members, **changes})
 
 
-def make_lines(count: int, chain: str = "pod-a", key: AuditKey = KEY, *, ended: bool = False) -> list[bytes]:
+def make_lines(count: int, chain: str = "pod-a", key: AuditKey = KEY, *, time: str = TIME, ended: bool = False) -> list[bytes]:
     """A chain of `count` records, the first of which is `started`."""
     entries: list[Entry] = [Started(gateway="bank/assistant"), *(decision(number) for number in range(1, count))]
     if ended:
         entries[-1] = Stopped()
     lines, at = [], Position(0, GENESIS)
     for entry in entries:
-        lines.append(seal(entry, chain, at, TIME, key))
+        lines.append(seal(entry, chain, at, time, key))
         at = Position(at.sequence + 1, hash_line(lines[-1]))
     return lines
 
