@@ -17,7 +17,7 @@ from tests.contract.harness import BUCKET, S3Server
 from tests.gateway.audit.support import KEY, check, decision, key_file, make_lines, open_log
 
 URI = f"s3://{BUCKET}/audit/assistant"
-FAST = Timing(write=3, retry=0.1, publish=0.1)
+FAST = Timing(write=60, retry=0.1, publish=0.1)
 
 
 def sink(s3: S3Server, chain: str) -> ObjectSink:

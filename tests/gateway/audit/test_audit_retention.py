@@ -65,7 +65,7 @@ async def test_a_flood_of_denials_is_counted_not_written(tmp_path: Path) -> None
         await strangers.record(denial)
         await strangers.stop()
     counts = [(r.data["status"], r.data.get("repeated", 1)) for r in read(tmp_path) if r.event == "decision"]
-    assert counts == [(401, 1), (403, 1), (401, 999), (401, 1), (401, 1)]
+    assert sorted(counts) == [(401, 1), (401, 1), (401, 1), (401, 999), (403, 1)]
 
 
 async def test_metrics_tell_how_far_the_chain_is(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 from banktuner_gateway.audit.errors import AuditUnavailableError
 from banktuner_gateway.audit.heads import find_heads
 from banktuner_gateway.audit.keys import KeySource
+from banktuner_gateway.audit.log import Timing
 from banktuner_gateway.audit.record import GENESIS, Position, Verdict, seal
 from banktuner_gateway.audit.sinks import StdoutSink
 from tests.gateway.audit.support import KEY, TIME, check, decision, key_file, make_lines, open_log, write_lines
@@ -55,7 +56,7 @@ def banktuner_audit(*arguments: str | Path, text: str | None = None) -> subproce
 
 def test_records_and_heads_lie_in_the_log_between_other_lines(tmp_path: Path) -> None:
     key, log = key_file(tmp_path), tmp_path / "container.log"
-    output, errors = start_gateway(key, 300).communicate(timeout=60)
+    output, errors = start_gateway(key, 300).communicate()
     assert errors == b""
     log.write_bytes(output)
     assert all(json.loads(line) for line in output.splitlines()), "no line fell into another"
@@ -93,7 +94,8 @@ async def test_a_pipe_that_nobody_reads_refuses_until_it_is_read(tmp_path: Path,
     """The write does not return. Read again, everything is there, once."""
     reading, writing = os.pipe()
     descriptors += [reading, writing]
-    async with open_log(StdoutSink(writing), KeySource(key_file(tmp_path)), "pod-a") as log:
+    timing = Timing(write=3, retry=0.05, publish=30)
+    async with open_log(StdoutSink(writing), KeySource(key_file(tmp_path)), "pod-a", timing) as log:
         with pytest.raises(AuditUnavailableError):
             while await log.append(decision(1, request_id="r" * 200)) < 1000:
                 pass
@@ -122,7 +124,7 @@ async def test_standard_output_that_is_gone_refuses(tmp_path: Path, descriptors:
 
 def test_without_a_key_the_chain_is_held_by_hashes_and_heads(tmp_path: Path) -> None:
     log = tmp_path / "container.log"
-    output, _ = start_gateway("", 3).communicate(timeout=60)
+    output, _ = start_gateway("", 3).communicate()
     log.write_bytes(output)
     run = banktuner_audit("verify", log, "--log", "--no-key", "--head", log)
     assert run.returncode == 0

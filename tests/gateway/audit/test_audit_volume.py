@@ -249,7 +249,7 @@ async def test_who_shortens_a_chain_must_change_its_witnesses_too(folder: Path, 
 
 async def test_a_new_key_is_taken_without_a_restart(folder: Path, tmp_path: Path) -> None:
     path, new = key_file(tmp_path), b"n" * 40
-    timing = Timing(write=2, retry=0.05, publish=0.02)
+    timing = Timing(write=60, retry=0.05, publish=0.02)
     async with open_log(VolumeSink(folder, "pod-a"), KeySource(path), "pod-a", timing) as log:
         await log.append(decision(1))
         path.write_bytes(b"short")
