@@ -1,4 +1,4 @@
-"""Denials of strangers: each is on record, but a flood of them cannot fill the sink that customers' answers wait for."""
+"""Denials of strangers: all are on record, but a flood of them cannot fill the sink that answers wait for."""
 
 import asyncio
 from contextlib import suppress

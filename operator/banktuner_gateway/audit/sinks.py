@@ -3,10 +3,9 @@
 import asyncio
 import logging
 import os
-import select
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Protocol, TypeVar
 
 from banktuner_gateway.audit.errors import SinkError
@@ -73,16 +72,16 @@ class StdoutSink:
 
     def _write(self, first: int, lines: bytes) -> None:
         written = self._pending[1] if self._pending[0] == first else 0
-        while written < len(lines):
-            end = lines.index(b"\n", written) + 1
-            with self._alone() if end - written > select.PIPE_BUF else nullcontext():
-                while written < end:
-                    written += os.write(self._descriptor, memoryview(lines)[written:end])
-                    self._pending = (first, written)
+        with self._alone():
+            while written < len(lines):
+                # Line by line: a pipe keeps up to 4 KiB of one write together, whoever else writes.
+                end = lines.index(b"\n", written) + 1
+                written += os.write(self._descriptor, memoryview(lines)[written:end])
+                self._pending = (first, written)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """Keep this process's log lines out of a record that is longer than a pipe keeps together."""
+        """Keep this process's log lines and records out of each other, also where they are longer than that."""
         with ExitStack() as held:
             for handler in logging.getLogger().handlers:
                 if isinstance(handler, logging.StreamHandler) and _descriptor(handler.stream) == self._descriptor:
