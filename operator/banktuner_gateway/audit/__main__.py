@@ -84,6 +84,8 @@ def _verify(given: argparse.Namespace) -> int:
     floors = [_floor(text) for text in given.at_least]
     result = verify(_files(given.files), heads, options)
     result.problems += [*troubles, *(problem for floor in floors if (problem := _short(result, *floor)))]
+    if not result.records and not result.problems:
+        raise _InputError("there is no record in these files; containers' logs need --log")
     _print(describe(result, len(heads) + len(floors), without_key=keys is None))
     return BAD if result.problems else GOOD
 

@@ -156,6 +156,8 @@ def test_a_gauge_of_prometheus_is_enough_to_find_what_was_cut(tmp_path: Path) ->
     [
         (["nothing.jsonl", "--key-file", "key"], "nothing.jsonl"),
         ([".", "--key-file", "key"], "no *.jsonl file"),
+        (["empty", "--key-file", "key"], "there is no record in these files"),
+        (["key", "--log", "--key-file", "key"], "there is no record in these files"),
         (["key", "--key-file", "short"], "at least 32 are needed"),
         (["key", "--key-file", "absent"], "the Secret must have the key `key`"),
         (["key", "--key-file", "key", "--head", "key"], "there is no head in it"),
@@ -168,6 +170,7 @@ def test_what_cannot_be_verified_is_no_proof_of_anything(
 ) -> None:
     key_file(tmp_path)
     (tmp_path / "short").write_text("short")
+    (tmp_path / "empty").touch()
     command = [sys.executable, "-m", "banktuner_gateway.audit", "verify", *arguments]
     environment = {**os.environ, "PYTHONPATH": str(Path("operator").resolve())}
     run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment)
