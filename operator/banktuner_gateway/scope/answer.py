@@ -20,7 +20,7 @@ from banktuner_gateway.scope.verdicts import (
 )
 
 SHORTEST, LONGEST = 20, 300
-_END = re.compile(rf"[\s\S]{{{SHORTEST},}}?(?:[.!?\u3002\uff01\uff1f](?=\s)|\n)")
+_END = re.compile(rf"[\s\S]{{{SHORTEST - 1},}}?(?:[.!?\u3002\uff01\uff1f](?=\s)|\n)")
 _BANKING = re.compile(
     r"\b(?:account|atm|balance|bank|bic|branch|card|cash|cheque|check(?:ing|s)\b|credit|currenc|debit|deposit|disput|"
     r"exchange rate|fee\b|fees\b|fraud|hotline|iban|instalment|insured|interest|invest|loan|merchant|mortgage|"
