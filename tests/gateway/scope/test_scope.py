@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from banktuner_api.gateway import ASSISTANT, REJECTION
 from banktuner_gateway.scope.classifier import IntentClassifier, Judgement
-from banktuner_gateway.scope.decision import CERTAIN, decide, sentence_allowed
+from banktuner_gateway.scope.decision import decide, suspect
 from banktuner_gateway.scope.follow_up import is_follow_up, topic_before
 from banktuner_gateway.scope.guard import ScopeGuard
 from banktuner_gateway.scope.small_talk import GOODBYE, GREETING, THANKS, small_talk
@@ -56,11 +56,11 @@ def test_decisions(alone: float, meant: float | None, rule: str) -> None:
     json.dumps(verdict.to_json(), allow_nan=False)
 
 
-def test_what_is_no_number_is_refused() -> None:
-    assert not sentence_allowed(judgement(math.nan), banking_word=True)
-    assert sentence_allowed(judgement(0.9985), banking_word=True)
-    assert not sentence_allowed(judgement(0.9985), banking_word=False)
-    assert not sentence_allowed(judgement(CERTAIN), banking_word=True)
+def test_what_is_no_number_is_suspect() -> None:
+    assert suspect(judgement(math.nan), banking_word=True)
+    assert not suspect(judgement(0.9985), banking_word=True)
+    assert suspect(judgement(0.9985), banking_word=False)
+    assert not suspect(judgement(0.9975), banking_word=False)
 
 
 def test_questions_are_judged(guard: ScopeGuard) -> None:
@@ -177,9 +177,25 @@ def test_an_answer_of_another_topic_never_begins(guard: ScopeGuard, size: int) -
 
 def test_an_answer_that_leaves_the_scope_ends_there(guard: ScopeGuard) -> None:
     gate = guard.answer()
-    said = gate.feed(GOOD + "\nThe capital of France is Paris. Roses are red.") + gate.feed(" More.") + gate.flush()
+    said = gate.feed(GOOD + " The capital of France is Paris. Shakespeare wrote Hamlet. Roses") + gate.flush()
     assert said == GOOD
-    assert gate.refused and gate.began
+    assert gate.refused and gate.began and gate.verdict().to_json()["blocked"]
+
+
+def test_one_aside_is_let_through_when_banking_goes_on_or_the_answer_ends(guard: ScopeGuard) -> None:
+    aside = " The capital of France is Paris."
+    for answer in (GOOD + aside + " Your card is frozen. ", GOOD + aside):
+        gate = guard.answer()
+        assert gate.feed(answer) + gate.flush() == answer and not gate.refused
+
+
+def test_sentences_without_a_topic_wait_for_one_that_has(guard: ScopeGuard) -> None:
+    gate = guard.answer()
+    assert gate.feed("Yes, of this you can be certain. ") == ""
+    assert gate.feed("The capital of France is Paris. ") + gate.flush() == ""
+    assert gate.refused and not gate.began
+    gate = guard.answer()
+    assert gate.feed("Yes, you can do that right away. ") + gate.flush() == "Yes, you can do that right away. "
 
 
 def test_the_models_own_refusal_passes(guard: ScopeGuard) -> None:
