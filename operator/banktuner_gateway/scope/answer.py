@@ -27,7 +27,7 @@ _BANKING = re.compile(
     r"certificate|charge|check(?:ing|s)\b|cheque|claim|complain|credit|currenc|customer|debit|deposit|disput|employer|"
     r"fee\b|fees\b|financ|fraud|hardship|hotline|iban|identi|income|install?ment|insured|interest|invest|"
     r"lend|limit|loan|merchant|money|mortgage|overdraft|passport|password|pay(?:ee|er|ment|out|roll|s|ing)?\b|"
-    r"payslip|pin\b|proof of|purchase|rates?\b|receipt|recipient|refund|repay|routing|salar|saving|security code|sepa\b|"
+    r"payslip|pin\b|proof of|purchase|rates?\b|recipient|refund|repay|routing|salar|saving|security code|sepa\b|"
     r"sign(?:ing)? in|sort code|standing order|statement|swift|tax|terms\b|transaction|transfer|wire|withdraw|withhold)"
     r"|[$\u20ac\u00a3]\s?\d|\d\s?(?:%|percent|dollars?|euros?|pounds?)",
     re.IGNORECASE,
