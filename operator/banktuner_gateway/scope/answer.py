@@ -1,14 +1,15 @@
 """The check after generation: no sentence of an answer leaves before it was judged.
 
-The rule for streams: the first sentence is held until its end and judged, then every further one; a sentence ends at
-`.`, `!`, `?` or a line break and has at least 20 characters (shorter ones go with the next), or after 300 characters.
+An answer begins with a sentence that may be a bank's business, or it is refused; sentences without a topic wait for it.
+Later a single suspect sentence waits for the next one: two in a row end the answer. A sentence ends at `.`, `!`, `?`
+or an empty line and has at least 20 characters (shorter ones go with the next), or after 300 characters.
 """
 
 import re
 from collections.abc import Callable, Sequence
 
 from banktuner_gateway.scope.classifier import Judgement
-from banktuner_gateway.scope.decision import ANSWER_THRESHOLD, sentence_allowed
+from banktuner_gateway.scope.decision import ANSWER_THRESHOLD, suspect
 from banktuner_gateway.scope.follow_up import has_topic
 from banktuner_gateway.scope.verdicts import (
     ANSWER_IN_SCOPE,
@@ -20,12 +21,15 @@ from banktuner_gateway.scope.verdicts import (
 )
 
 SHORTEST, LONGEST = 20, 300
-_END = re.compile(rf"[\s\S]{{{SHORTEST},}}?(?:[.!?\u3002\uff01\uff1f](?=\s)|\n)")
+_END = re.compile(rf"[\s\S]{{{SHORTEST - 1},}}?(?:[.!?\u3002\uff01\uff1f](?=\s)|\n\n)")
 _BANKING = re.compile(
-    r"\b(?:account|atm|balance|bank|bic|branch|card|cash|cheque|check(?:ing|s)\b|credit|currenc|debit|deposit|disput|"
-    r"exchange rate|fee\b|fees\b|fraud|hotline|iban|instalment|insured|interest|invest|loan|merchant|mortgage|"
-    r"overdraft|pay(?:ee|er|ment|out|roll|s|ing)?\b|pin\b|purchase|receipt|recipient|refund|repay|routing|salar|saving|"
-    r"sort code|standing order|statement|swift|transaction|transfer|wire|withdraw)",
+    r"\b(?:account|ach\b|adviser|amount|app\b|apr\b|atm|balance|bank|bic\b|borrow|branch|business days?\b|card|cash|"
+    r"certificate|charge|check(?:ing|s)\b|cheque|claim|complain|credit|currenc|customer|debit|deposit|disput|employer|"
+    r"fee\b|fees\b|financ|fraud|hardship|hotline|iban|identi|income|install?ment|insured|interest|invest|"
+    r"lend|limit|loan|merchant|money|mortgage|overdraft|passport|password|pay(?:ee|er|ment|out|roll|s|ing)?\b|"
+    r"payslip|pin\b|proof of|purchase|rates?\b|recipient|refund|repay|routing|salar|saving|security code|sepa\b|"
+    r"sign(?:ing)? in|sort code|standing order|statement|swift|tax|terms\b|transaction|transfer|wire|withdraw|withhold)"
+    r"|[$\u20ac\u00a3]\s?\d|\d\s?(?:%|percent|dollars?|euros?|pounds?)",
     re.IGNORECASE,
 )
 
@@ -40,7 +44,9 @@ class AnswerGate:
         self._held = ""
         self._worst: Judgement | None = None
         self._rule: Rule | None = None
-        self._said_something = False
+        self._waiting = ""
+        self._suspects = 0
+        self._began = False
 
     @property
     def refused(self) -> bool:
@@ -49,8 +55,8 @@ class AnswerGate:
 
     @property
     def began(self) -> bool:
-        """Whether a sentence was let out."""
-        return self._said_something
+        """Whether some of it was let out."""
+        return self._began
 
     def feed(self, piece: str) -> str:
         """The sentences that are complete and in scope now, maybe empty.
@@ -69,7 +75,10 @@ class AnswerGate:
     def flush(self) -> str:
         """The rest, at the answer's end, if it is in scope."""
         held, self._held = self._held, ""
-        return "" if self.refused else self._released([held] if held else [])
+        free = "" if self.refused else self._released([held] if held else [])
+        rest, self._waiting = self._waiting, ""
+        self._began = self._began or bool(rest)
+        return free + rest
 
     def verdict(self) -> Verdict:
         """On what was said so far; the score is the highest of a sentence."""
@@ -82,19 +91,30 @@ class AnswerGate:
         return Verdict(rule, worst.out_of_scope, ANSWER_THRESHOLD, worst.label, worst.confidence)
 
     def _released(self, sentences: Sequence[str]) -> str:
-        """Those before the first that is out of scope."""
         if self._judge is None:
             return "".join(sentences)
         topics = [place for place, one in enumerate(sentences) if not self._is_harmless(one)]
         judged = dict(zip(topics, self._judge([sentences[place].strip() for place in topics]), strict=True))
-        free = []
+        free = ""
         for place, sentence in enumerate(sentences):
-            if place in judged and not self._allowed(sentence, judged[place]):
-                self._rule, self._held = ANSWER_OUT_OF_SCOPE, ""
-                break
-            free.append(sentence)
-        self._said_something = self._said_something or bool(free)
-        return "".join(free)
+            free += self._next(sentence, judged.get(place))
+        return free
+
+    def _next(self, sentence: str, said: Judgement | None) -> str:
+        """What may leave after one more sentence; `said` is None where it is harmless."""
+        if self.refused:
+            return ""
+        self._waiting += sentence
+        if said is None:
+            if self._suspects or not (self._began or self._rule is ANSWER_REFUSES):
+                return ""
+        elif self._suspect(sentence, said):
+            self._suspects += 1
+            if self._suspects > 1 or not self._began:
+                self._rule, self._held, self._waiting = ANSWER_OUT_OF_SCOPE, "", ""
+            return ""
+        free, self._waiting, self._suspects, self._began = self._waiting, "", 0, True
+        return free
 
     def _is_harmless(self, sentence: str) -> bool:
         """No topic, or a part of the refusal."""
@@ -104,10 +124,10 @@ class AnswerGate:
             return True
         return not has_topic(said)
 
-    def _allowed(self, sentence: str, said: Judgement) -> bool:
+    def _suspect(self, sentence: str, said: Judgement) -> bool:
         if self._worst is None or not said.out_of_scope <= self._worst.out_of_scope:
             self._worst = said
-        return sentence_allowed(said, _BANKING.search(sentence) is not None)
+        return suspect(said, _BANKING.search(sentence) is not None)
 
 
 def _sentence_end(text: str, start: int) -> int | None:

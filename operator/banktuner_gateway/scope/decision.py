@@ -12,12 +12,10 @@ from banktuner_gateway.scope.verdicts import (
 )
 
 ANSWER_THRESHOLD = 0.998
-"""An answer's sentence without a banking word is refused from this out-of-scope score on.
+"""A sentence of an answer is suspect from this out-of-scope score on, unless it has a banking word.
 
 Far above a question's, because the classifier was taught questions: right answers score up to 0.993, other topics
-0.998 and more. Where a question stands before the answer the score tells nothing: it is the question's."""
-CERTAIN = 0.9999
-"""From here on a banking word does not help."""
+0.998 and more. Read behind its question an answer's score tells nothing: it is the question's."""
 
 
 def decide(alone: Judgement, meant: Judgement | None, threshold: float) -> Verdict:
@@ -32,9 +30,9 @@ def decide(alone: Judgement, meant: Judgement | None, threshold: float) -> Verdi
     return _verdict(meant.out_of_scope < threshold, True, meant, threshold)
 
 
-def sentence_allowed(said: Judgement, banking_word: bool) -> bool:
-    """On one sentence of an answer that has a topic."""
-    return said.out_of_scope < (CERTAIN if banking_word else ANSWER_THRESHOLD)
+def suspect(said: Judgement, banking_word: bool) -> bool:
+    """Whether one sentence of an answer, with a topic, may be of another kind. A score that is no number is."""
+    return math.isnan(said.out_of_scope) or (said.out_of_scope >= ANSWER_THRESHOLD and not banking_word)
 
 
 def _verdict(allowed: bool, follow_up: bool, said: Judgement, threshold: float) -> Verdict:
