@@ -15,6 +15,7 @@ from banktuner_gateway.errors import ApiError, from_http_exception
 from banktuner_gateway.limits import BodyLimit
 from banktuner_gateway.observability import RequestObserver, RequestRecord
 from banktuner_gateway.openai import responses
+from banktuner_gateway.pipeline.trace import keep_denial
 from banktuner_gateway.routes import chat, completions, conversations, health
 
 OPENAI_PREFIX = "/v1/"
@@ -63,7 +64,7 @@ async def _stop(deps: Deps) -> None:
     await deps.engine.close()
     await deps.authenticator.close()
     await deps.conversations.close()
-    await deps.denials.close()
+    await deps.denials.stop()
     # The last of all: it tells what the others did.
     await deps.audit.stop()
 
@@ -79,7 +80,7 @@ async def _answer_api_error(request: Request, error: Exception) -> Response:
     record.error_code = error.code
     deps: Deps = request.app.state.deps
     if record.route in AUDITED:
-        await deps.denials.keep(record, error)
+        await keep_denial(deps.audit, deps.denials, record, error)
     if request.url.path.startswith(OPENAI_PREFIX):
         return JSONResponse(responses.error(error, record.request_id), error.status, error.headers)
     return error.response(record.request_id)

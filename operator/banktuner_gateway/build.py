@@ -13,6 +13,7 @@ from banktuner_gateway.access.rate import RateLimiter
 from banktuner_gateway.access.signed import JwtAuthenticator
 from banktuner_gateway.access.tokens import TokenStore
 from banktuner_gateway.audit.build import Place, open_audit
+from banktuner_gateway.audit.denials import Denials
 from banktuner_gateway.audit.log import AuditLog
 from banktuner_gateway.audit.metrics import AuditCollector
 from banktuner_gateway.conversations.budget import Budget
@@ -24,7 +25,6 @@ from banktuner_gateway.desired import DesiredWatcher
 from banktuner_gateway.engine.client import EngineClient
 from banktuner_gateway.observability import Metrics
 from banktuner_gateway.pipeline.assistant import Assistant
-from banktuner_gateway.pipeline.denials import Denials
 from banktuner_gateway.pipeline.parts import Parts
 from banktuner_gateway.privacy.masker import Masker
 from banktuner_gateway.retrieval.config import load_config

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from banktuner_api.gateway import AccessRule
 from banktuner_gateway.access.caller import Authenticator
 from banktuner_gateway.access.rate import RateLimiter
+from banktuner_gateway.audit.denials import Denials
 from banktuner_gateway.audit.log import AuditLog
 from banktuner_gateway.conversations.store import ConversationStore
 from banktuner_gateway.desired import DesiredWatcher
 from banktuner_gateway.engine.client import EngineClient
 from banktuner_gateway.observability import Metrics
 from banktuner_gateway.pipeline.assistant import Assistant
-from banktuner_gateway.pipeline.denials import Denials
 from banktuner_gateway.retrieval.retriever import Retriever
 
 

@@ -184,19 +184,18 @@ def test_strangers_are_one_record_however_many_they_are(audited):
         for _ in range(20):
             assert client.post(CHAT, json={"message": "x"}).status_code == 401
         ask(client, "Is my card blocked?")
-    # The gateway's end writes what is still counted.
-    strangers = [one for one in _eventually(files) if one["status"] == 401]
-    assert sum(one.get("repeated", 1) for one in strangers) == 20
-    assert len(strangers) < 20
+        strangers = _until_counted(files, 20)
+    assert 1 < len(strangers) < 20
 
 
-def _eventually(files) -> list[dict]:
-    for _ in range(50):
-        found = decisions(files)
-        if any(one["status"] == 401 for one in found):
+def _until_counted(files, wanted: int) -> list[dict]:
+    """Strangers' records, when together they stand for so many requests."""
+    for _ in range(100):
+        found = [one for one in decisions(files) if one["status"] == 401]
+        if sum(one.get("repeated", 1) for one in found) == wanted:
             return found
         time.sleep(0.1)
-    return decisions(files)
+    raise AssertionError(f"{found} are not {wanted} requests")
 
 
 @pytest.mark.parametrize("stream", [False, True])

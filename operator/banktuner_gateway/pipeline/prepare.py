@@ -7,12 +7,13 @@ from banktuner_gateway.conversations.budget import approximate_tokens, fit
 from banktuner_gateway.conversations.model import Turn as KeptTurn
 from banktuner_gateway.engine.messages import Prompt, Turn
 from banktuner_gateway.injection.control import neutral
-from banktuner_gateway.injection.inspection import inspect_turns
+from banktuner_gateway.injection.inspection import inspect, inspect_turns
 from banktuner_gateway.pipeline.messages import Intent, Question
 from banktuner_gateway.pipeline.parts import Parts, at_once, in_thread
 from banktuner_gateway.pipeline.trace import Trace
 from banktuner_gateway.privacy.vault import Vault
 from banktuner_gateway.retrieval.prompt import Cited, prompt_block, sources
+from banktuner_gateway.retrieval.retriever import Retriever
 from banktuner_gateway.retrieval.types import Passage
 
 LONG = 2000
@@ -45,18 +46,23 @@ async def prepare(
     masked, earlier = await _masked(parts, question, vault)
     trace.asked(masked)
     before = [turn.question for turn in history] + [turn.content for turn in earlier if turn.role == "user"]
-    inspect = in_thread if len(masked) > LONG else at_once
-    verdict = await inspect(inspect_turns, [*before, masked])
+    run = in_thread if len(masked) > LONG else at_once
+    verdict = await run(inspect_turns, [*before, masked])
     trace.injection(verdict)
     if verdict.blocked:
         return Fixed(parts.rejection, refused=True)
     scope = await _scope(parts, masked, before, trace)
     if isinstance(scope, Fixed):
         return scope
-    passages = await in_thread(parts.retriever.search, masked) if parts.retriever else []
+    passages = await in_thread(_search, parts.retriever, masked) if parts.retriever else []
     trace.used(passages)
     prompt = _prompt(parts, question, passages, history, (*earlier, Turn("user", masked)))
     return Ready(masked, prompt, scope, tuple(sources(passages)))
+
+
+def _search(retriever: Retriever, masked: str) -> list[Passage]:
+    """What the documents say, without passages that would attack the model."""
+    return [one for one in retriever.search(masked) if not inspect(one.chunk.text).blocked]
 
 
 async def _masked(parts: Parts, question: Question, vault: Vault) -> tuple[str, list[Turn]]:

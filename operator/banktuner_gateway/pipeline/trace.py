@@ -4,10 +4,13 @@ import re
 import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Literal
 
 from banktuner_gateway.audit import record as audit
+from banktuner_gateway.audit.denials import Denials
 from banktuner_gateway.audit.errors import AuditUnavailableError
 from banktuner_gateway.audit.log import AuditLog
 from banktuner_gateway.errors import ApiError, retry_later
@@ -86,9 +89,18 @@ class Trace:
 
     async def keep(self, outcome: Outcome, status: int, event: Event = "decision", error: str | None = None) -> None:
         """Write the record. Raises ApiError 503 where it cannot be kept: then nothing may be served."""
+        try:
+            await self.log.append(self.decision(outcome, status, event, error))
+        except AuditUnavailableError:
+            raise audit_unavailable() from None
+
+    def decision(
+        self, outcome: Outcome, status: int, event: Event = "decision", error: str | None = None
+    ) -> audit.Decision:
+        """All that is known now, as a record."""
         seconds = time.perf_counter() - self.request.started
         upstream = self.request.upstream_seconds
-        decision = audit.Decision(
+        return audit.Decision(
             event=event,
             request_id=self.request.request_id,
             outcome=outcome,
@@ -107,10 +119,21 @@ class Trace:
             latency_ms=round(seconds * 1000, 2),
             upstream_ms=None if upstream is None else round(upstream * 1000, 2),
         )
-        try:
-            await self.log.append(decision)
-        except AuditUnavailableError:
-            raise audit_unavailable() from None
+
+
+async def keep_denial(log: AuditLog, denials: Denials, request: RequestRecord, problem: ApiError) -> None:
+    """Record what was refused before the pipeline; strangers' refusals of one second together.
+
+    Nothing is served, so a record that cannot be kept changes nothing for the caller; the log's metrics tell of it.
+    """
+    if request.audited or problem.code == "audit_unavailable":
+        return
+    request.audited = True
+    denial = Trace(log, request).decision(
+        "denied" if problem.status < HTTPStatus.INTERNAL_SERVER_ERROR else "failed", problem.status, error=problem.code
+    )
+    with suppress(AuditUnavailableError):
+        await (denials.record(denial) if request.caller is None else log.append(denial))
 
 
 def audit_unavailable() -> ApiError:
