@@ -54,32 +54,34 @@ def has_issuer(number: str) -> bool:
 def find_cards(text: str) -> Iterator[Span]:
     """Every stretch of whole digit groups that is a card number; stretches may overlap."""
     groups = digit_groups(text)
-    for first in range(len(groups)):
+    for first, (start, _) in enumerate(groups):
         count = 0
+        named: bool | None = None
         for last in range(first, min(first + MAX_DIGITS, len(groups))):
             if last > first and not SEPARATOR.fullmatch(text, groups[last - 1][1], groups[last][0]):
                 break
             count += groups[last][1] - groups[last][0]
             if count > MAX_DIGITS:
                 break
-            if count >= MIN_DIGITS and _is_card(text, groups, first, last):
-                yield Span("CARD", groups[first][0], groups[last][1], 1.0)
+            if count >= MIN_DIGITS:
+                named = CONTEXT.search(text, max(0, start - BEFORE), start) is not None if named is None else named
+                if _is_card(text, groups[first : last + 1], named) and _is_whole(text, groups, first, last, named):
+                    yield Span("CARD", start, groups[last][1], 1.0)
 
 
-def _is_card(text: str, groups: list[tuple[int, int]], first: int, last: int) -> bool:
-    stretch = groups[first : last + 1]
-    start, end = stretch[0][0], stretch[-1][1]
+def _is_card(text: str, stretch: list[tuple[int, int]], named: bool) -> bool:
     number = "".join(text[begin:stop] for begin, stop in stretch)
-    if not passes_luhn(number):
-        return False
-    named = CONTEXT.search(text, max(0, start - BEFORE), start) is not None
     if not has_issuer(number) and not (named and len(number) >= 15):
         return False
-    if not _stands_alone(text, groups, first, last):
-        continued = not named and _is_continued(text, groups, first, last)
-        if continued or not _is_usual([stop - begin for begin, stop in stretch]):
-            return False
-    return not _in_hexadecimal(text, start, end)
+    return passes_luhn(number) and not _in_hexadecimal(text, stretch[0][0], stretch[-1][1])
+
+
+def _is_whole(text: str, groups: list[tuple[int, int]], first: int, last: int, named: bool) -> bool:
+    """Whether the stretch is a number for itself, and no part of a longer one that has a right Luhn digit by chance."""
+    if _stands_alone(text, groups, first, last):
+        return True
+    sizes = [stop - begin for begin, stop in groups[first : last + 1]]
+    return _is_usual(sizes) and (named or not _is_continued(text, groups, first, last))
 
 
 def _is_usual(sizes: list[int]) -> bool:

@@ -26,6 +26,7 @@ AFTER_NAME = re.compile(
     rf"(?:{OPENING}(?:my|the|our|his|her|their|your|an?)\s+(?:[^\W\d_]+\s+){{0,2}}|\s*\(\s*)(?:{_NAMES})(?![^\W_])",
     re.IGNORECASE,
 )
+LETTER = re.compile(r"[^\W\d_]")
 WORD = re.compile(r"[^\W\d_]+")
 GLUE = frozenset(
     "is are was were be being been number numbers no num nr id it its my the your his her our their this that these a an for of "
@@ -48,6 +49,8 @@ def names_before(text: str, start: int) -> Iterator[tuple[str, int]]:
     "DAY" comes as a kind where the number is a day's; whoever reads on takes it for a number of another kind.
     """
     before = text[max(0, start - BEFORE) : start]
+    if LETTER.search(before) is None:
+        return
     unknown, end = 0, len(before)
     for match in reversed(list(BEFORE_NAME.finditer(before))):
         words = WORD.findall(before, match.end(), end)

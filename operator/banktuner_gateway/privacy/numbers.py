@@ -13,6 +13,7 @@ MAX_GROUPS, MAX_DIGITS = 8, 17
 PLAIN_GAPS = ({" "}, {"-"}, {"."}, set())
 CUT_BEFORE = re.compile(r"[0-9][-./:,_]|[^\W\d_][-/]")
 CUT_AFTER = re.compile(r"[-./:,_][0-9]")
+LEAD = re.compile(r"\+\s?\(?$|\($")
 FURTHER = re.compile(r"[0-9][ \-./()]{1,3}$")
 DATE = re.compile(
     r"(?:19|20)\d\d([-./ ])\d{1,2}\1\d{1,2}|\d{1,2}([-./])\d{1,2}\2(?:19|20)\d\d|(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"
@@ -36,10 +37,6 @@ class Window:
     def written(self) -> str:
         """As it stands in the text."""
         return self.text[self.start : self.end]
-
-    def may_be(self, kind: str) -> bool:
-        """Whether the number has the form of the kind."""
-        return FORMS[kind](self)
 
 
 def _may_be_account(window: Window) -> bool:
@@ -93,43 +90,48 @@ def is_ssn(number: str) -> bool:
     return number[:3] not in ("000", "666") and number[0] != "9" and number[3:5] != "00" and number[5:] != "0000"
 
 
+_FREE = "AMOUNT"
 CHECKS = {"ROUTING": passes_aba, "SSN": is_ssn}
 
 
 def find_numbers(text: str) -> Iterator[Span]:
     """Every stretch of whole digit groups that has a kind's form and its name beside it, or a form that is plain alone."""
     groups = digit_groups(text)
-    for first in range(len(groups)):
-        if follows_money(text, groups[first][0]):
+    after = [_FREE if is_amount(text, end) else name_after(text, end) for _, end in groups]
+    for first, (start, _) in enumerate(groups):
+        if follows_money(text, start):
             continue
-        count = 0
-        for last in range(first, min(first + MAX_GROUPS + 1, len(groups))):
-            if last > first and not GAP.fullmatch(text, groups[last - 1][1], groups[last][0]):
-                break
-            count += groups[last][1] - groups[last][0]
-            if count > MAX_DIGITS:
-                break
-            if count >= 3 and not is_amount(text, groups[last][1]):
-                yield from _judged(Window(text, groups[first : last + 1]))
+        before = list(names_before(text, start))
+        for last in _ends(text, groups, first):
+            if after[last] == _FREE:
+                continue
+            window = Window(text, groups[first : last + 1])
+            kind = None if _is_cut(window) else _by_form(window) or _by_name(window, before, after[last])
+            if kind is not None:
+                yield Span(kind, _start(window, kind), window.end, SCORES[kind])
 
 
-def _judged(window: Window) -> Iterator[Span]:
-    kind = _kind(window)
-    if kind == "PHONE":
-        yield Span("PHONE", _phone_start(window), window.end, SCORES["PHONE"])
-    elif kind is not None:
-        yield Span(kind, window.start, window.end, SCORES[kind])
+def _ends(text: str, groups: list[tuple[int, int]], first: int) -> Iterator[int]:
+    """Last groups of the stretches of at least three digits that begin with the group `first`."""
+    count = 0
+    for last in range(first, min(first + MAX_GROUPS + 1, len(groups))):
+        if last > first and not GAP.fullmatch(text, groups[last - 1][1], groups[last][0]):
+            return
+        count += groups[last][1] - groups[last][0]
+        if count > MAX_DIGITS:
+            return
+        if count >= 3:
+            yield last
 
 
-def _kind(window: Window) -> str | None:
-    if not any(form(window) for form in FORMS.values()) or _is_cut(window):
-        return None
+def _by_form(window: Window) -> str | None:
+    """The kind that the form alone tells."""
     if window.sizes == [3, 2, 4] and window.gaps in PLAIN_GAPS[:2] and is_ssn(window.number):
         return "SSN"
     plus = window.text[max(0, window.start - 1) : window.start] == "+"
     if looks_like_phone(window.number, window.sizes, window.gaps, plus) and (plus or not _goes_before(window)):
         return "PHONE"
-    return _named(window)
+    return None
 
 
 def _is_cut(window: Window) -> bool:
@@ -145,22 +147,22 @@ def _goes_before(window: Window) -> bool:
     return bool(FURTHER.search(window.text[max(0, window.start - 4) : window.start]))
 
 
-def _named(window: Window) -> str | None:
+def _by_name(window: Window, before: list[tuple[str, int]], after: str | None) -> str | None:
+    """The kind that the words beside it tell."""
     day = False
-    for kind, unknown in names_before(window.text, window.start):
+    for kind, unknown in before:
         if kind == "OTHER":
             break
         if kind == "DAY":
             day = True
-        elif unknown <= PATIENCE[kind] and window.may_be(kind) and (not day or kind == "PHONE"):
+        elif unknown <= PATIENCE[kind] and FORMS[kind](window) and (not day or kind == "PHONE"):
             return kind if CHECKS.get(kind, bool)(window.number) else None
-    following = name_after(window.text, window.end)
-    if following in FORMS and window.may_be(following) and CHECKS.get(following, bool)(window.number):
-        return following
+    if after in FORMS and FORMS[after](window) and CHECKS.get(after, bool)(window.number):
+        return after
     return None
 
 
-def _phone_start(window: Window) -> int:
-    """With the plus and the bracket that belong to it."""
-    match = re.search(r"\+\s?\(?$|\($", window.text[max(0, window.start - 3) : window.start])
+def _start(window: Window, kind: str) -> int:
+    """With the plus and the bracket that belong to a telephone number."""
+    match = LEAD.search(window.text[max(0, window.start - 3) : window.start]) if kind == "PHONE" else None
     return window.start - len(match.group()) if match else window.start
