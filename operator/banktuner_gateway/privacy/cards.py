@@ -46,9 +46,7 @@ def passes_luhn(number: str) -> bool:
 
 def has_issuer(number: str) -> bool:
     """Whether a scheme gives out numbers with this beginning and length."""
-    return any(
-        low <= number[: len(low)] <= high and len(number) in lengths for low, high, lengths in RANGES
-    )
+    return any(low <= number[: len(low)] <= high and len(number) in lengths for low, high, lengths in RANGES)
 
 
 def find_cards(text: str) -> Iterator[Span]:

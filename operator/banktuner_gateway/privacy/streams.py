@@ -28,6 +28,11 @@ class StreamMasker:
         self._pending = ""
         self._covered = 0
 
+    @property
+    def held(self) -> str:
+        """What has arrived and was not sent."""
+        return self._pending
+
     def feed(self, chunk: str) -> str:
         """What may be sent now that `chunk` has arrived."""
         self._pending += chunk
