@@ -295,7 +295,7 @@ def _no_phone(rng: Rng) -> tuple[str, str]:
     written = [
         f"{digits(rng, 1)},{digits(rng, 3)},{digits(rng, 3)}", f"+{rng.randrange(1, 100)}%", f"+{digits(rng, 4)}",
         f"{digits(rng, 3)} {digits(rng, 3)} {digits(rng, 3)}", f"1{digits(rng, 2)}-{digits(rng, 3)}-{digits(rng, 4)}",
-        f"{digits(rng, 4)}-{digits(rng, 4)}", f"{digits(rng, 10)}", f"24/7, 365",
+        f"{digits(rng, 4)}-{digits(rng, 4)}", f"{digits(rng, 10)}", "24/7, 365",
     ]  # fmt: skip
     frames = ("The company made {} last year.", "Item {} is on my statement", "The total came to {}", "Form {} please")
     return rng.choice(frames), rng.choice(written)

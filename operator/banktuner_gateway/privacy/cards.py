@@ -1,4 +1,4 @@
-"""Finds card numbers (ISO/IEC 7812): 13 to 19 digits, grouped in whatever way, with a right Luhn digit and a known issuer."""
+"""Finds card numbers (ISO/IEC 7812): 13 to 19 digits, however grouped, of a known issuer and with a right Luhn digit."""
 
 import re
 from collections.abc import Iterator
@@ -75,7 +75,7 @@ def _is_card(text: str, stretch: list[tuple[int, int]], named: bool) -> bool:
 
 
 def _is_whole(text: str, groups: list[tuple[int, int]], first: int, last: int, named: bool) -> bool:
-    """Whether the stretch is a number for itself, and no part of a longer one that has a right Luhn digit by chance."""
+    """Whether the stretch is a number for itself, and no part of a longer one that passes by chance."""
     if _stands_alone(text, groups, first, last):
         return True
     sizes = [stop - begin for begin, stop in groups[first : last + 1]]
@@ -101,7 +101,7 @@ def _is_continued(text: str, groups: list[tuple[int, int]], first: int, last: in
 
 
 def _stands_alone(text: str, groups: list[tuple[int, int]], first: int, last: int) -> bool:
-    """One separator throughout, and no letter or further group joins on: no part of a list of numbers or of a key."""
+    """One separator throughout, and no letter or further group joins on: no part of a list or of a key."""
     start, end = groups[first][0], groups[last][1]
     if text[max(0, start - 1) : start].isalnum() or text[end : end + 1].isalnum():
         return False

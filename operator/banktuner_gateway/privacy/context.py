@@ -9,17 +9,19 @@ NAMES = {
     "ACCOUNT": r"accounts?|acct?s?|a/c|giro",
     "SORT_CODE": r"sort[\s_-]?codes?",
     "ROUTING": r"routing|aba|rtn|transit",
-    "CVV": r"cvv2?|cvc2?|cvn|cid|csc|security[\s_-]?code|card[\s_-]?verification(?:[\s_-]?(?:code|value))?",
+    "CVV": r"cvv2?|cvc2?|cvn|cid|csc|security[\s_-]?code|"
+    r"card[\s_-]?verification(?:[\s_-]?(?:code|value))?",
     "PIN": r"pins?|pin[\s_-]?(?:code|number)|passcode",
     "SSN": r"ssns?|social(?:[\s_-]?security)?|itin|tin|tax(?:payer)?[\s_-]?id",
-    "PHONE": r"(?:tele|smart)?phone|call(?:ed|ing)?|mobile|cell(?:phone)?|tel|text(?:ed)?|sms|whatsapp|fax|contact|reach|ring|dial",
+    "PHONE": r"(?:tele|smart)?phone|call(?:ed|ing)?|mobile|"
+    r"cell(?:phone)?|tel|text(?:ed)?|sms|whatsapp|fax|contact|reach|ring|dial",
     # numbers of these are nobody's secret, whatever word stands further off
     "OTHER": r"orders?|ref(?:erence)?|invoices?|tickets?|cases?|tracking|transactions?|confirmation|policy|version|build|"
     r"page|form|zip|postcode|error|room|year|item|part|amount|balance|limit|total|points?|press|barcode",
     "DAY": r"on|since|until|before|after|dated",
 }  # fmt: skip
 _NAMES = "|".join(f"(?P<{kind}>{words})" for kind, words in NAMES.items())
-# camel case and snake case join other words on: accountNumber, sort_code; <ACCOUNT_1> is a placeholder and names nothing
+# camel case and snake case join other words on: accountNumber, sort_code. <ACCOUNT_1> is a placeholder and names nothing
 BEFORE_NAME = re.compile(rf"(?<![^\W_])(?:{_NAMES})(?=[\W_\d]|number|no\b|nr\b|id\b|code|$)(?!_[0-9]+>)", re.IGNORECASE)
 OPENING = r"\s*[,(]?\s*(?:(?:is|was|are|being|as)\s+)?(?:(?:really|actually|not|indeed)\s+)?"
 AFTER_NAME = re.compile(
@@ -28,12 +30,13 @@ AFTER_NAME = re.compile(
 )
 LETTER = re.compile(r"[^\W\d_]")
 WORD = re.compile(r"[^\W\d_]+")
-GLUE = frozenset(
-    "is are was were be being been number numbers no num nr id it its my the your his her our their this that these a an for of "
-    "and with to from into at new old savings saving checking current business joint personal bank code card cards please as "
-    "follows below called holder customer s t me us please pls atm debit credit digits value iban see two three either or not "
-    "correct correctly ending starts really security verification short".split()
-)  # fmt: skip
+_GLUE = """
+    is are was were be being been number numbers no num nr id it its my the your his her our their this that these a an
+    for of and with to from into at new old savings saving checking current business joint personal bank code card cards
+    please as follows below called holder customer s t me us pls atm debit credit digits value iban see two three either
+    or not correct correctly ending starts really security verification short
+"""
+GLUE = frozenset(_GLUE.split())
 MONEY_BEFORE = re.compile(r"[$\u20ac\u00a3\u00a5\u20b9]\s?$|\b(?:usd|eur|gbp|chf)\s?$", re.IGNORECASE)
 FRACTION = re.compile(r"[0-9][.,]$")
 MONEY_AFTER = re.compile(

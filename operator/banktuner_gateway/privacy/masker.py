@@ -11,7 +11,7 @@ from banktuner_gateway.privacy.spans import Span, joined
 from banktuner_gateway.privacy.vault import PLACEHOLDER, Vault
 
 TYPED = "TEXT"
-"""Kind of a placeholder that a customer typed himself: it is masked too, so that it stands for nothing but itself."""
+"""Kind of a placeholder that a customer typed: it is masked too, so that it stands for nothing but itself."""
 HINT = re.compile(r"[0-9@]|\bdot\b|[\[({<]\s?at\b", re.IGNORECASE)
 
 
@@ -35,12 +35,12 @@ class Masker:
             yield from self._recognisers.find(text)
 
     def redact(self, text: str) -> str:
-        """`text` with <KIND> for every piece of personal data; cannot be undone. For logs, and for what a model says."""
+        """`text` with <KIND> for every piece of personal data; not to be undone. For logs, and for what a model says."""
         plain = normalise(text)
         return replaced(text, plain, ((span, f"<{span.kind}>") for span in self.find(plain)))
 
     def mask(self, text: str, vault: Vault) -> str:
-        """`text` with <KIND_n> for every piece of personal data; the same value has the same n as long as the vault lives."""
+        """`text` with <KIND_n> for every piece of personal data; a value keeps its n as long as the vault lives."""
         plain = normalise(text)
         spans = [*self.overlapping(plain.text), *_typed(plain.text), *vault.known(plain.text)]
         found = joined(spans)

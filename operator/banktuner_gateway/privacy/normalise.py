@@ -1,4 +1,4 @@
-"""Text as the recognisers read it: other scripts' digits, spaces, dashes and dots as ASCII's, invisible characters left out.
+"""Text as the recognisers read it: all scripts' digits, spaces, dashes and dots as ASCII's, nothing invisible.
 
 Every character knows where it came from, so that exactly the original characters can be masked.
 """

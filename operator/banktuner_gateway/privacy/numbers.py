@@ -1,8 +1,9 @@
-"""Finds numbers that only their form and the words around them tell: accounts, sort codes, routing, CVV, PIN, SSN, telephones."""
+"""Finds numbers that their form and the words around them tell: account, sort code, routing, CVV, PIN, SSN, telephone."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import pairwise
 
 from banktuner_gateway.privacy.context import follows_money, is_amount, name_after, names_before
 from banktuner_gateway.privacy.phones import looks_like_phone, may_be_phone
@@ -10,13 +11,14 @@ from banktuner_gateway.privacy.spans import Span, digit_groups
 
 GAP = re.compile(r"[ \-./()\u2044]{1,3}|\s{1,2}\(0\)\s?|\(0\)")
 MAX_GROUPS, MAX_DIGITS = 8, 17
-PLAIN_GAPS = ({" "}, {"-"}, {"."}, set())
+PLAIN_GAPS: tuple[set[str], ...] = ({" "}, {"-"}, {"."}, set())
 CUT_BEFORE = re.compile(r"[0-9][-./:,_]|[^\W\d_][-/]")
 CUT_AFTER = re.compile(r"[-./:,_][0-9]")
 LEAD = re.compile(r"\+\s?\(?$|\($")
 FURTHER = re.compile(r"[0-9][ \-./()]{1,3}$")
 DATE = re.compile(
-    r"(?:19|20)\d\d([-./ ])\d{1,2}\1\d{1,2}|\d{1,2}([-./])\d{1,2}\2(?:19|20)\d\d|(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"
+    r"(?:19|20)\d\d([-./ ])\d{1,2}\1\d{1,2}|\d{1,2}([-./])\d{1,2}\2(?:19|20)\d\d|"
+    r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"
 )
 # how many words that say nothing may stand between the name and the number
 PATIENCE = {"ACCOUNT": 2, "SORT_CODE": 2, "ROUTING": 2, "CVV": 0, "PIN": 0, "SSN": 2, "PHONE": 3}
@@ -31,7 +33,7 @@ class Window:
         self.start, self.end = groups[0][0], groups[-1][1]
         self.sizes = [end - start for start, end in groups]
         self.number = "".join(text[start:end] for start, end in groups)
-        self.gaps = {text[before[1] : after[0]] for before, after in zip(groups, groups[1:], strict=False)}
+        self.gaps = {text[before[1] : after[0]] for before, after in pairwise(groups)}
 
     @property
     def written(self) -> str:
@@ -68,7 +70,7 @@ def _may_be_phone(window: Window) -> bool:
     return not DATE.fullmatch(window.written) and may_be_phone(window.number, window.sizes)
 
 
-FORMS = {
+FORMS: dict[str, Callable[[Window], bool]] = {
     "ACCOUNT": _may_be_account,
     "SORT_CODE": _may_be_sort_code,
     "ROUTING": _may_be_routing,
@@ -91,11 +93,11 @@ def is_ssn(number: str) -> bool:
 
 
 _FREE = "AMOUNT"
-CHECKS = {"ROUTING": passes_aba, "SSN": is_ssn}
+CHECKS: dict[str, Callable[[str], bool]] = {"ROUTING": passes_aba, "SSN": is_ssn}
 
 
 def find_numbers(text: str) -> Iterator[Span]:
-    """Every stretch of whole digit groups that has a kind's form and its name beside it, or a form that is plain alone."""
+    """Every stretch of whole digit groups with a kind's form and its name beside it, or a form that is plain alone."""
     groups = digit_groups(text)
     after = [_FREE if is_amount(text, end) else name_after(text, end) for _, end in groups]
     for first, (start, _) in enumerate(groups):

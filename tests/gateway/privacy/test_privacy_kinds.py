@@ -1,8 +1,8 @@
 """What is masked and what is not: G6's cases one by one, and the table's two figures on a small set."""
 
 import pytest
-from banktuner_gateway.privacy import Masker
 
+from banktuner_gateway.privacy import Masker
 from bench.gateway.privacy import rows
 
 MASKED = {

@@ -1,9 +1,9 @@
 """Placeholders and their vault: stable, reversible, nobody else's; and a bank's own kinds."""
 
 import pytest
+
 from banktuner_api.gateway import Entity
 from banktuner_gateway.privacy import Masker, Vault
-
 from bench.gateway.privacy_sentences import personal
 
 
