@@ -1,4 +1,4 @@
-"""Finds card numbers (ISO/IEC 7812): 13 to 19 digits, however grouped, of a known issuer and with a right Luhn digit."""
+"""Finds card numbers (ISO/IEC 7812): 13 to 19 digits, however grouped, of a known issuer, with a right Luhn digit."""
 
 import re
 from collections.abc import Iterator
@@ -89,7 +89,7 @@ def _is_usual(sizes: list[int]) -> bool:
 
 
 def _is_continued(text: str, groups: list[tuple[int, int]], first: int, last: int) -> bool:
-    """Whether groups of four go on before with the same separator, or any after with a dash or a dot: a longer number."""
+    """Whether groups of four go on before with the same separator, or any after with a dash or a dot."""
     if first == last:
         return False
     gap = text[groups[first][1] : groups[first + 1][0]]
@@ -101,7 +101,7 @@ def _is_continued(text: str, groups: list[tuple[int, int]], first: int, last: in
 
 
 def _stands_alone(text: str, groups: list[tuple[int, int]], first: int, last: int) -> bool:
-    """One separator throughout, and no letter or further group joins on: no part of a list or of a key."""
+    """One separator throughout, and no letter or further group joins on: no part of a list or a key."""
     start, end = groups[first][0], groups[last][1]
     if text[max(0, start - 1) : start].isalnum() or text[end : end + 1].isalnum():
         return False

@@ -16,12 +16,12 @@ NAMES = {
     "PHONE": r"(?:tele|smart)?phone|call(?:ed|ing)?|mobile|"
     r"cell(?:phone)?|tel|text(?:ed)?|sms|whatsapp|fax|contact|reach|ring|dial",
     # numbers of these are nobody's secret, whatever word stands further off
-    "OTHER": r"orders?|ref(?:erence)?|invoices?|tickets?|cases?|tracking|transactions?|confirmation|policy|version|build|"
-    r"page|form|zip|postcode|error|room|year|item|part|amount|balance|limit|total|points?|press|barcode",
+    "OTHER": r"orders?|ref(?:erence)?|invoices?|tickets?|cases?|tracking|transactions?|confirmation|policy|version|"
+    r"build|page|form|zip|postcode|error|room|year|item|part|amount|balance|limit|total|points?|press|barcode",
     "DAY": r"on|since|until|before|after|dated",
 }  # fmt: skip
 _NAMES = "|".join(f"(?P<{kind}>{words})" for kind, words in NAMES.items())
-# camel case and snake case join other words on: accountNumber, sort_code. <ACCOUNT_1> is a placeholder and names nothing
+# camel case and snake case join other words on: accountNumber, sort_code; the placeholder <ACCOUNT_1> names nothing
 BEFORE_NAME = re.compile(rf"(?<![^\W_])(?:{_NAMES})(?=[\W_\d]|number|no\b|nr\b|id\b|code|$)(?!_[0-9]+>)", re.IGNORECASE)
 OPENING = r"\s*[,(]?\s*(?:(?:is|was|are|being|as)\s+)?(?:(?:really|actually|not|indeed)\s+)?"
 AFTER_NAME = re.compile(
@@ -40,8 +40,8 @@ GLUE = frozenset(_GLUE.split())
 MONEY_BEFORE = re.compile(r"[$\u20ac\u00a3\u00a5\u20b9]\s?$|\b(?:usd|eur|gbp|chf)\s?$", re.IGNORECASE)
 FRACTION = re.compile(r"[0-9][.,]$")
 MONEY_AFTER = re.compile(
-    r"\s?(?:[$\u20ac\u00a3\u00a5\u20b9%]|[,.][0-9]|(?:usd|eur|gbp|chf|dollars?|euros?|pounds?|cents?|percent|k|m|million|times|points?|"
-    r"people|years?|months?|days?|hours?|minutes?|digits?|accounts|cards)(?![^\W_]))",
+    r"\s?(?:[$\u20ac\u00a3\u00a5\u20b9%]|[,.][0-9]|(?:usd|eur|gbp|chf|dollars?|euros?|pounds?|cents?|percent|k|m|million|times|"
+    r"points?|people|years?|months?|days?|hours?|minutes?|digits?|accounts|cards)(?![^\W_]))",
     re.IGNORECASE,
 )
 

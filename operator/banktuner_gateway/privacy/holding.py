@@ -23,6 +23,9 @@ OPENERS = frozenset(_OPENERS.split())
 SETTLED = re.compile(r"[^\w(]{0,3}(?P<word>[^\W\d_]+)(?=[^\w-])")
 JOINS = re.compile(r"[^\w]{0,6}")
 SEPARATORS = re.compile(r"[\s.\-_/]{0,3}")
+# further digits follow: no name can
+MORE_DIGITS = re.compile(r"[^\w]{1,6}[0-9]")
+HEXADECIMAL_END = re.compile(r"[0-9a-f-]*[^0-9a-f-]", re.IGNORECASE)
 DIGITS = re.compile(r"[0-9]+")
 
 
@@ -60,12 +63,14 @@ def _numbers(text: str, limit: int) -> Iterator[int]:
 
 
 def _is_settled(text: str, end: int) -> bool:
+    """Whether nothing that may still come changes what the digits before `end` are."""
     if len(text) - end > AFTER:
         return True
-    following = SETTLED.match(text, end)
-    if following is None or following["word"].lower() in OPENERS:
+    if not HEXADECIMAL_END.match(text, end):
         return False
-    return text[end].lower() not in "abcdef-"
+    following = SETTLED.match(text, end)
+    named = following is not None and following["word"].lower() not in OPENERS
+    return named or MORE_DIGITS.match(text, end) is not None
 
 
 def _ibans(text: str, limit: int) -> Iterator[int]:

@@ -1,4 +1,4 @@
-"""Finds numbers that their form and the words around them tell: account, sort code, routing, CVV, PIN, SSN, telephone."""
+"""Finds numbers that form and words around tell: account, sort code, routing, CVV, PIN, SSN, telephone."""
 
 import re
 from collections.abc import Callable, Iterator

@@ -1,6 +1,6 @@
 """Masks and restores answers that arrive piece by piece; what has been sent is never taken back.
 
-Both hold back the end of what has arrived as long as more text could still change it, and give what the whole text would.
+Both hold back the end of what has arrived as long as more text could still change it.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""What a conversation's placeholders stand for. It holds personal data: keep it with the conversation, and no longer."""
+"""What a conversation's placeholders stand for. It holds personal data: keep it as long as the conversation."""
 
 import json
 import re
