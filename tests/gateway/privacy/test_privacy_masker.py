@@ -1,10 +1,18 @@
 """Placeholders and their vault: stable, reversible, nobody else's; and a bank's own kinds."""
 
+import logging
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from banktuner_api.gateway import Entity
 from banktuner_gateway.privacy import Masker, Vault
+from banktuner_gateway.privacy.masker import HINT
+from banktuner_gateway.privacy.recognisers import Recognisers
 from bench.gateway.privacy_sentences import personal
+
+RECOGNISERS = Recognisers()
 
 
 @pytest.fixture(scope="module")
@@ -89,3 +97,19 @@ def test_a_pattern_that_cannot_be_used_is_refused_by_name(pattern: str) -> None:
 def test_a_pattern_that_backtracks_elsewhere_ends_here() -> None:
     masker = Masker([Entity(name="OWN", pattern="(?:a+)+b")])
     assert masker.redact("a" * 4000) == "a" * 4000
+
+
+@given(
+    st.lists(st.sampled_from(["anna", " at ", "bank", " do", "t ", "com", ".", "(", ")", " ", "a", "GB", "card"])).map(
+        "".join
+    )
+)
+def test_a_text_that_is_not_searched_has_nothing_to_find(text: str) -> None:
+    assert HINT.search(text) or not list(RECOGNISERS.find(text))
+
+
+def test_no_log_line_has_what_was_masked(masker: Masker, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG):
+        masker.redact("My card is 4111111111111111, my account 12345678")
+    assert "1111" not in caplog.text
+    assert "12345678" not in caplog.text
