@@ -90,7 +90,7 @@ class Folder:
 
         Raises ObjectChangedError too.
         """
-        mode: Literal["create"] | UpdateVersion = "create" if etag is None else {"e_tag": etag, "version": None}
+        mode: Literal["create"] | UpdateVersion = "create" if etag is None else {"e_tag": etag}
         self._guard(lambda: self._bucket.put(self._key(path), data, mode=mode, use_multipart=False))
 
     def delete(self, path: str) -> None:

@@ -4,6 +4,7 @@ import json
 import logging
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -223,12 +224,14 @@ def test_searches_during_reindexing_see_one_whole_generation(
             seen.append([text.split(":")[0] for text in found(retriever, "What does a withdrawal cost?")])
             retriever.refresh()
 
-    asking = threading.Thread(target=ask)
-    asking.start()
-    for edition in range(2, 6):
-        publish(edition)
-    done.set()
-    asking.join(60)
+    with ThreadPoolExecutor(1) as pool:
+        asking = pool.submit(ask)
+        try:
+            for edition in range(2, 6):
+                publish(edition)
+        finally:
+            done.set()
+        asking.result()
     assert {len(answer) for answer in seen} == {4}
     assert all(len(set(answer)) == 1 for answer in seen)
     retriever.refresh()
