@@ -104,7 +104,7 @@ def test_a_server_that_is_away_is_one_error_of_ours(kind: str, index: Folder) ->
 
 
 def test_only_the_configured_vendors_client_is_imported() -> None:
-    clients = ["chromadb", "pymilvus", "weaviate", "qdrant_client", "pinecone", "torch"]
+    clients = ["chromadb", "pymilvus", "weaviate", "qdrant_client", "pinecone", "faiss", "torch"]
     code = (
         "import sys, json, banktuner_gateway.retrieval.__main__, banktuner_gateway.retrieval.retriever;"
         f"print(json.dumps([name for name in {clients} if name in sys.modules]))"
