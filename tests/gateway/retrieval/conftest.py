@@ -52,6 +52,11 @@ def rows(document: str, count: int, seed: int = 0) -> Rows:
     return Rows([chunk(document, place) for place in range(count)], vectors)
 
 
+def _answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 @pytest.fixture(scope="session")
 def chroma_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Chroma's own server, on a folder."""
@@ -62,11 +67,10 @@ def chroma_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("chroma")
     command = [program, "run", "--path", folder, "--host", "127.0.0.1", "--port", str(port)]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                break
+    deadline = time.monotonic() + 300
+    while not _answers(port):
+        if time.monotonic() > deadline or server.poll() is not None:
+            pytest.fail("Chroma's server did not start")
         time.sleep(0.1)
     yield f"http://127.0.0.1:{port}"
     server.terminate()
