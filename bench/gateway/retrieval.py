@@ -21,8 +21,8 @@ from banktuner_gateway.retrieval.retriever import Retriever
 from banktuner_gateway.retrieval.stores.faiss import FaissStore
 from banktuner_gateway.retrieval.types import Chunk, embedded_text
 from bench.gateway.retrieval_encoder import encoder_folder
-from bench.trainer.places import ROOT
-from bench.trainer.rows import Row, table
+from bench.places import ROOT
+from bench.rows import Row, table
 
 KNOWLEDGE = ROOT / "examples" / "knowledge"
 TOP_K = 4

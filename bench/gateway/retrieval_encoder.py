@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from bench.trainer.places import ROOT, minilm_folder
+from bench.places import ROOT, minilm_folder
 
 FOLDER = ROOT / "build" / "encoder"
 PYTHON = ROOT / ".venv-trainer" / "bin" / "python"
