@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+from typing import cast
 
 import uvloop
 
@@ -30,8 +31,7 @@ class Instant(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client came."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)
         self._received = b""
 
     def data_received(self, data: bytes) -> None:

@@ -1,7 +1,8 @@
-"""Seeded personal data as customers write it, and look-alikes that are none; made from the formats' public definitions.
+"""Seeded personal data as customers write it, and look-alikes of it; made from the formats' public definitions.
 
-Card numbers: ISO/IEC 7812 and the schemes' ranges. IBAN: ISO 13616's registry. Routing numbers: ABA's checksum. SSN: the
-SSA's rules. Telephone numbers: E.164, the North American plan, Ofcom's ranges. Nothing here is taken from the recognisers.
+Card numbers: ISO/IEC 7812 and the schemes' ranges. IBAN: ISO 13616's registry. Routing numbers: ABA's checksum.
+SSN: the SSA's rules. Telephone numbers: E.164, the North American plan, Ofcom's ranges.
+Nothing here is taken from the recognisers.
 """
 
 import random
@@ -123,7 +124,7 @@ def ssn(rng: Rng) -> tuple[str, str, str]:
 ZERO_WIDTH = "\u200b\u200c\u200d\u2060\ufeff\u00ad"
 SPACES = ("\u00a0", "\u2007", "\u2009", "\u202f", "\u3000")
 DASHES = ("\u2010", "\u2011", "\u2012", "\u2013", "\u2014", "\u2212", "\uff0d")
-# first digit of scripts that customers' keyboards have: full width, Arabic, Persian, Devanagari, Bengali, mathematical bold
+# the zeros of scripts that customers' keyboards have: full width, Arabic, Persian, Devanagari, Bengali, bold
 DIGIT_ZEROS = (0xFF10, 0x0660, 0x06F0, 0x0966, 0x09E6, 0x1D7CE)
 
 
@@ -150,7 +151,7 @@ def other_separators(rng: Rng, text: str) -> str:
 
 
 def obfuscated(rng: Rng, text: str) -> str:
-    """As it is three times of five; otherwise in another script, with invisible characters, or with other separators."""
+    """As it is three times of five; else in another script, with invisible characters or with other separators."""
     changes: list[Callable[[], str]] = [
         lambda: foreign_digits(rng, text),
         lambda: full_width(text),

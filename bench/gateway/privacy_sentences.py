@@ -169,7 +169,11 @@ def _email(rng: Rng) -> Item:
 
 
 def _phone(rng: Rng) -> Item:
-    area, office, line = rng.choice("23456789") + digits(rng, 2), rng.choice("23456789") + digits(rng, 2), digits(rng, 4)
+    area, office, line = (
+        rng.choice("23456789") + digits(rng, 2),
+        rng.choice("23456789") + digits(rng, 2),
+        digits(rng, 4),
+    )
     mobile = f"07{rng.choice('45789')}{digits(rng, 2)} {digits(rng, 6)}"
     written = [
         f"({area}) {office}-{line}",
@@ -246,7 +250,13 @@ def _date(rng: Rng) -> tuple[str, str]:
 def _reference(rng: Rng) -> tuple[str, str]:
     letters = "".join(rng.choices(string.ascii_uppercase, k=3))
     number = digits(rng, rng.choice([6, 7, 8, 9, 10, 12]))
-    written = [number, f"{letters}-{number}", f"{letters}{number}", f"{number}-{digits(rng, 2)}", f"{digits(rng, 3)}/{number}"]
+    written = [
+        number,
+        f"{letters}-{number}",
+        f"{letters}{number}",
+        f"{number}-{digits(rng, 2)}",
+        f"{digits(rng, 3)}/{number}",
+    ]
     frames = (
         "Order {} has not arrived.", "The reference number is {}", "Invoice {} was paid twice", "ticket #{}",
         "Case {} is still open", "Tracking number {}", "Transaction ID {} on my statement is unknown",
@@ -258,7 +268,13 @@ def _reference(rng: Rng) -> tuple[str, str]:
 def _long_number(rng: Rng) -> tuple[str, str]:
     body = rng.choice("1789") + digits(rng, rng.choice([11, 14, 15, 17]))
     wrong = body + str((int(luhn_digit(body)) + rng.randrange(1, 10)) % 10)
-    written = [wrong, digits(rng, 22), f"17{digits(rng, 11)}", f"{rng.getrandbits(128):032x}", f"0x{rng.getrandbits(64):016x}"]
+    written = [
+        wrong,
+        digits(rng, 22),
+        f"17{digits(rng, 11)}",
+        f"{rng.getrandbits(128):032x}",
+        f"0x{rng.getrandbits(64):016x}",
+    ]
     frames = ("Order {} has not arrived.", "The barcode says {}", "log line {} end", "Tracking number {}", "id={}")
     return rng.choice(frames), rng.choice(written)
 
@@ -266,7 +282,12 @@ def _long_number(rng: Rng) -> tuple[str, str]:
 def _version(rng: Rng) -> tuple[str, str]:
     a, b, c, d = (rng.randrange(256) for _ in range(4))
     written = [f"{a % 20}.{b}.{c}", f"{a}.{b}.{c}.{d}", f"v{a % 9}.{b % 20}", f"{a % 9}.{b}.{c}-rc{d % 9}"]
-    frames = ("Your app version {} crashes.", "I use build {}", "Android {} and your app", "The server {} does not answer")
+    frames = (
+        "Your app version {} crashes.",
+        "I use build {}",
+        "Android {} and your app",
+        "The server {} does not answer",
+    )
     return rng.choice(frames), rng.choice(written)
 
 
@@ -274,7 +295,7 @@ def _no_phone(rng: Rng) -> tuple[str, str]:
     written = [
         f"{digits(rng, 1)},{digits(rng, 3)},{digits(rng, 3)}", f"+{rng.randrange(1, 100)}%", f"+{digits(rng, 4)}",
         f"{digits(rng, 3)} {digits(rng, 3)} {digits(rng, 3)}", f"1{digits(rng, 2)}-{digits(rng, 3)}-{digits(rng, 4)}",
-        f"{digits(rng, 4)}-{digits(rng, 4)}", f"{digits(rng, 10)}", f"24/7, 365",
+        f"{digits(rng, 4)}-{digits(rng, 4)}", f"{digits(rng, 10)}", "24/7, 365",
     ]  # fmt: skip
     frames = ("The company made {} last year.", "Item {} is on my statement", "The total came to {}", "Form {} please")
     return rng.choice(frames), rng.choice(written)
@@ -282,7 +303,11 @@ def _no_phone(rng: Rng) -> tuple[str, str]:
 
 def _no_ssn(rng: Rng) -> tuple[str, str]:
     area = rng.choice(["000", "666", f"{rng.randrange(900, 1000)}"])
-    written = [f"{area}-{digits(rng, 2)}-{digits(rng, 4)}", f"{digits(rng, 3)}-00-{digits(rng, 4)}", f"{digits(rng, 3)}-{digits(rng, 2)}-0000"]
+    written = [
+        f"{area}-{digits(rng, 2)}-{digits(rng, 4)}",
+        f"{digits(rng, 3)}-00-{digits(rng, 4)}",
+        f"{digits(rng, 3)}-{digits(rng, 2)}-0000",
+    ]
     return rng.choice(("Part {} is missing", "Form {} please", "My SSN is not {}")), rng.choice(written)
 
 
@@ -297,13 +322,38 @@ def _no_code(rng: Rng) -> tuple[str, str]:
 
 
 def _no_email(rng: Rng) -> tuple[str, str]:
-    written = ["@bank", "anna@home", "3 @ 5 dollars", "me at the branch", "@jsmith_99", "a@b", "look at dot points", "1@2.3"]
+    written = [
+        "@bank",
+        "anna@home",
+        "3 @ 5 dollars",
+        "me at the branch",
+        "@jsmith_99",
+        "a@b",
+        "look at dot points",
+        "1@2.3",
+    ]
     return rng.choice(("I saw {} yesterday", "Is {} right?", "Please look: {}")), rng.choice(written)
 
 
 def _words(rng: Rng) -> tuple[str, str]:
-    written = ["a new card", "two accounts", "24 hours", "4 people", "USD 50", "401k", "W-2", "1099-INT", "3D Secure", "ISO 20022"]
-    frames = ("How do I get {}?", "Do you offer {} for account holders?", "What does {} mean for my pin?", "Form {} please")
+    written = [
+        "a new card",
+        "two accounts",
+        "24 hours",
+        "4 people",
+        "USD 50",
+        "401k",
+        "W-2",
+        "1099-INT",
+        "3D Secure",
+        "ISO 20022",
+    ]
+    frames = (
+        "How do I get {}?",
+        "Do you offer {} for account holders?",
+        "What does {} mean for my pin?",
+        "Form {} please",
+    )
     return rng.choice(frames), rng.choice(written)
 
 

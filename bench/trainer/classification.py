@@ -13,9 +13,9 @@ from typing import Any
 from banktuner_gateway.scope.classifier import IntentClassifier
 from banktuner_trainer.data.forms import OutOfScopeKind
 from banktuner_trainer.evaluate.scope import Judged, scope_metrics
+from bench.places import minilm_folder
+from bench.rows import Measurement, Row, Settings
 from bench.trainer.jobs import Done, Files, run_job
-from bench.trainer.places import minilm_folder
-from bench.trainer.rows import Measurement, Row, Settings
 
 Rows = list[tuple[str, str]]
 """(text, intent)."""

@@ -27,7 +27,7 @@ from banktuner_api.names import RUN_CONFIG_KEY
 from banktuner_api.run_config import ObjectRef, RunConfig
 from banktuner_operator.manifests.metadata import Owner
 from banktuner_operator.plan.run_config import Place, run_config
-from bench.trainer.places import ROOT
+from bench.places import ROOT
 
 POLL_SECONDS = 0.5
 NO_DIGEST = "sha256:" + "0" * 64

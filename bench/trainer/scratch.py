@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from bench.rows import Measurement, Row, Settings
 from bench.trainer.jobs import Done, Files, run_job
-from bench.trainer.rows import Measurement, Row, Settings
 from bench.trainer.small_llama import generated, read
 
 BATCH = 50

@@ -17,7 +17,7 @@ from banktuner_trainer.data.forms import Conversation, Message
 from banktuner_trainer.models import ensure_chat_template
 from banktuner_trainer.scratch_model import train_tokenizer
 from banktuner_trainer.templates import ALPACA_FRAME
-from bench.trainer.places import ROOT
+from bench.places import ROOT
 
 EARLIER_TURNS = (0, 0, 0, 0, 0, 0, 0, 1, 1, 2)
 """How many questions and answers stand before a row's own; the mean row has about 60 tokens."""

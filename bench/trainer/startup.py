@@ -5,8 +5,8 @@ import subprocess
 import sys
 import time
 
+from bench.rows import Measurement, Row, Settings
 from bench.trainer.jobs import Files, start_job
-from bench.trainer.rows import Measurement, Row, Settings
 from bench.trainer.small_llama import LLAMA_15M, generated, model_folder
 
 ROUNDS = 5

@@ -3,7 +3,7 @@
 import statistics
 
 from banktuner_api.finetunejob_methods import Method
-from bench.trainer.rows import Measurement, Row, Settings
+from bench.rows import Measurement, Row, Settings
 from bench.trainer.small_llama import LLAMA2_7B, LLAMA_15M, TINYLLAMA
 from bench.trainer.speed import Case, Speed, Track
 

@@ -126,7 +126,8 @@ class Gateway(ApiModel):
     replicas: Annotated[int, Field(ge=1, le=64)] = 1
     auth: Auth
     access: Annotated[list[AccessRule], Field(max_length=64)] = []
-    scope: Scope = Scope()
+    scope: Scope | None = None
+    """Without it no question is refused for what it is about."""
     privacy: Privacy = Privacy()
     audit: Audit = Audit()
     conversations: Conversations = Conversations()

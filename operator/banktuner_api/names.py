@@ -27,10 +27,9 @@ TOKEN_FILE = Path("/var/run/banktuner/token")
 WORK_DIR = Path("/work")
 CLASSIFIER_DIR = WORK_DIR / "classifier"
 """In a gateway pod: the `onnx/` folder of the scope's classifier, verified."""
-ENCODER_DIR = WORK_DIR / "encoder"
-"""In a gateway pod: the sentence encoder of the bank's documents. In an indexing pod: room for it."""
-AUDIT_KEY_FILE = Path("/etc/banktuner-audit/key")
-AUDIT_DIR = Path("/var/lib/banktuner-audit")
+SECRETS_DIR = Path("/etc/banktuner-secrets")
+"""In a gateway pod: audit/key and redis/url, one key of a Secret each."""
+AUDIT_DIR = Path("/audit")
 """In a gateway pod with the audit sink Volume: the claim's root."""
 TERMINATION_LOG = Path("/dev/termination-log")
 
@@ -41,9 +40,8 @@ RETRIEVAL_KEY = "retrieval.json"
 CA_KEY = "ca.crt"
 NGINX_KEY = "nginx.conf"
 
-REDIS_URL_VARIABLE = "BANKTUNER_REDIS_URL"
 VECTOR_STORE_KEY_VARIABLE = "BANKTUNER_VECTOR_STORE_KEY"
-"""Environment variables of the gateway (the second one of the indexing pod too), each from one key of a Secret."""
+"""Environment variable of the gateway and of indexing pods, from one key of a Secret."""
 
 SERVED_MAP = WORK_DIR / "control" / "served.map"
 """In a TGI pod: the adapters that this very pod started with, as lines of an nginx map."""

@@ -46,7 +46,7 @@ class Observed(ApiModel):
 
 
 class RetrievalConfig(ApiModel):
-    """What the indexing Job (retrieval.json) and the gateway's search are told of the bank's documents.
+    """retrieval.json: what the indexing Job and the gateway's search are told of the bank's documents.
 
     `documents`, `embedding`: folders. `index`: folder for the pointer and the FAISS files, written by the Job only.
     `api_key_variable` names the environment variable with the vector store's key.
@@ -66,8 +66,8 @@ class GatewayConfig(ApiModel):
     time the engine may take for it.
 
     Without `jwt`, callers have hashed tokens. `classifier`: the artifact whose `onnx/` folder was verified into
-    `names.CLASSIFIER_DIR`; `scope.classifier` is how the spec names it. The encoder of `knowledge` is in
-    `names.ENCODER_DIR`. Secrets are named, never told: what is in them is mounted, or in the environment.
+    `names.CLASSIFIER_DIR`; `scope.classifier` is how the spec names it. Secrets are named, never told: what is in them
+    is mounted, or in the environment.
     """
 
     schema_version: Literal[1] = 1
@@ -79,10 +79,9 @@ class GatewayConfig(ApiModel):
     request_timeout_seconds: Annotated[float, Field(gt=0)] = 120
     jwt: Jwt | None = None
     access: list[AccessRule] = []
-    scope: Scope = Scope()
+    scope: Scope | None = None
     classifier: ObjectRef | None = None
     privacy: Privacy = Privacy()
     audit: Audit = Audit()
     conversations: Conversations = Conversations()
     rate_limit: RateLimit = RateLimit()
-    knowledge: RetrievalConfig | None = None

@@ -6,7 +6,7 @@ import sys
 import uvicorn
 
 from banktuner_gateway.app import create_app
-from banktuner_gateway.deps import build_deps
+from banktuner_gateway.build import build_deps
 from banktuner_gateway.observability import configure_logging
 from banktuner_gateway.server import server_config
 from banktuner_gateway.settings import SettingsError, load_settings, parse_arguments

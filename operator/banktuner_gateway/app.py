@@ -1,5 +1,6 @@
 """Puts the parts together: the FastAPI application, its middleware and its life span."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -13,9 +14,12 @@ from banktuner_gateway.deps import Deps
 from banktuner_gateway.errors import ApiError, from_http_exception
 from banktuner_gateway.limits import BodyLimit
 from banktuner_gateway.observability import RequestObserver, RequestRecord
-from banktuner_gateway.routes import chat, completions, health
+from banktuner_gateway.openai import responses
+from banktuner_gateway.pipeline.trace import keep_denial
+from banktuner_gateway.routes import chat, completions, conversations, health
 
 OPENAI_PREFIX = "/v1/"
+AUDITED = frozenset((chat.PATH, completions.COMPLETIONS, completions.MODELS, conversations.PATH))
 
 
 def create_app(config: GatewayConfig, deps: Deps) -> FastAPI:
@@ -23,14 +27,11 @@ def create_app(config: GatewayConfig, deps: Deps) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        deps.authenticator.start()
-        deps.desired.start()
+        await _start(deps)
         try:
             yield
         finally:
-            deps.desired.stop()
-            await deps.engine.close()
-            await deps.authenticator.close()
+            await _stop(deps)
 
     # The documentation pages load their scripts from a public network, which a bank's browser may not reach.
     app = FastAPI(title=f"{config.name} banking assistant", lifespan=lifespan, docs_url=None, redoc_url=None)
@@ -43,8 +44,29 @@ def create_app(config: GatewayConfig, deps: Deps) -> FastAPI:
     app.add_exception_handler(HTTPException, _answer_http_exception)
     app.include_router(chat.router)
     app.include_router(completions.router)
+    app.include_router(conversations.router)
     app.include_router(health.router)
     return app
+
+
+async def _start(deps: Deps) -> None:
+    deps.authenticator.start()
+    deps.desired.start()
+    await deps.audit.start()
+    if deps.retriever is not None:
+        await asyncio.to_thread(deps.retriever.start)
+
+
+async def _stop(deps: Deps) -> None:
+    deps.desired.stop()
+    if deps.retriever is not None:
+        deps.retriever.stop()
+    await deps.engine.close()
+    await deps.authenticator.close()
+    await deps.conversations.close()
+    await deps.denials.stop()
+    # The last of all: it tells what the others did.
+    await deps.audit.stop()
 
 
 def _record(request: Request) -> RequestRecord:
@@ -56,8 +78,11 @@ async def _answer_api_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ApiError)
     record = _record(request)
     record.error_code = error.code
+    deps: Deps = request.app.state.deps
+    if record.route in AUDITED:
+        await keep_denial(deps.audit, deps.denials, record, error)
     if request.url.path.startswith(OPENAI_PREFIX):
-        return JSONResponse(completions.error_body(error, record.request_id), error.status, error.headers)
+        return JSONResponse(responses.error(error, record.request_id), error.status, error.headers)
     return error.response(record.request_id)
 
 

@@ -1,6 +1,7 @@
 """Typed errors: what a caller is told, and nothing about what lies behind the gateway."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from pydantic import BaseModel
 from starlette.responses import JSONResponse
@@ -43,8 +44,8 @@ class ApiError(Exception):
         self.available = available
         self.headers = dict(headers or {})
 
-    def response(self, request_id: str) -> JSONResponse:
-        """The answer on the wire."""
+    def body(self, request_id: str) -> dict[str, Any]:
+        """The JSON."""
         detail = ErrorDetail(
             code=self.code,
             message=self.message,
@@ -52,7 +53,11 @@ class ApiError(Exception):
             available=self.available,
             request_id=request_id,
         )
-        return JSONResponse(ErrorBody(error=detail).model_dump(exclude_none=True), self.status, self.headers)
+        return ErrorBody(error=detail).model_dump(exclude_none=True)
+
+    def response(self, request_id: str) -> JSONResponse:
+        """The answer on the wire."""
+        return JSONResponse(self.body(request_id), self.status, self.headers)
 
 
 def retry_later(code: str, message: str, seconds: int) -> ApiError:

@@ -107,6 +107,8 @@ class RequestRecord:
     served_name: str | None = None
     upstream_seconds: float | None = None
     error_code: str | None = None
+    audited: bool = False
+    """Whether the pipeline has written a record of what became of the question."""
 
 
 class RequestObserver:

@@ -22,8 +22,35 @@ class Settings:
     config_dir: Path
     tokens_dir: Path
     token_file: Path
+    secrets_dir: Path
+    work_dir: Path
+    audit_dir: Path
     host: str
     port: int
+
+    @property
+    def audit_key(self) -> Path | None:
+        """File with the key of the audit trail's HMAC, where there is one."""
+        return self._existing(self.secrets_dir / "audit" / "key")
+
+    @property
+    def redis_url(self) -> Path | None:
+        """File with the conversation server's address, where there is one."""
+        return self._existing(self.secrets_dir / "redis" / "url")
+
+    @property
+    def classifier(self) -> Path | None:
+        """Folder of the classifier's ONNX export, where there is one."""
+        return self._existing(self.work_dir / "classifier")
+
+    @property
+    def retrieval(self) -> Path | None:
+        """retrieval.json, where there is one."""
+        return self._existing(self.config_dir / "retrieval.json")
+
+    @staticmethod
+    def _existing(path: Path) -> Path | None:
+        return path if path.exists() else None
 
 
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
@@ -32,6 +59,9 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--config-dir", type=Path, default=names.CONFIG_DIR, help="gateway.json, desired.json, ca.crt")
     parser.add_argument("--tokens-dir", type=Path, default=names.TOKENS_DIR, help="one file a caller: SHA-256 in hex")
     parser.add_argument("--token-file", type=Path, default=names.TOKEN_FILE, help="token for the agent API")
+    parser.add_argument("--secrets-dir", type=Path, default=names.SECRETS_DIR, help="audit/key, redis/url")
+    parser.add_argument("--work-dir", type=Path, default=names.WORK_DIR, help="classifier/, and room for the encoder")
+    parser.add_argument("--audit-dir", type=Path, default=names.AUDIT_DIR, help="the volume of the audit trail")
     # All addresses: the pod's own address is not known here, and the pod's NetworkPolicy says who may call.
     parser.add_argument("--host", default="0.0.0.0")
     parser.add_argument("--port", type=int, default=names.GATEWAY_PORT)
@@ -45,6 +75,9 @@ def load_settings(options: argparse.Namespace) -> Settings:
         config_dir=options.config_dir,
         tokens_dir=options.tokens_dir,
         token_file=options.token_file,
+        secrets_dir=options.secrets_dir,
+        work_dir=options.work_dir,
+        audit_dir=options.audit_dir,
         host=options.host,
         port=options.port,
     )

@@ -16,11 +16,13 @@ class Target:
     """`model` is the engine's name of what is asked, `adapter` the caller's name of it; None is the base model.
 
     `previous` is the adapter's version before this one: it answers until the engine has loaded the new one.
+    `digest`: of the artifact behind `model`.
     """
 
     model: str
     adapter: str | None
     previous: str | None = None
+    digest: str | None = None
 
 
 def select_target(
@@ -36,9 +38,10 @@ def select_target(
     wanted = state.default_adapter if use_default else adapter
     if wanted is None:
         return Target(names.TGI_BASE_MODEL if state.engine is Engine.TGI else state.name, None)
-    served = {item.name: item.served_name for item in state.adapters}
+    served = {item.name: item for item in state.adapters}
     if wanted in served:
-        return Target(served[wanted], wanted, superseded.get(wanted))
+        found = served[wanted]
+        return Target(found.served_name, wanted, superseded.get(wanted), found.digest)
     if use_default:
         raise adapter_not_ready(wanted)
     raise ApiError(

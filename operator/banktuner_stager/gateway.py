@@ -1,7 +1,7 @@
-"""`stage-gateway`: brings what a gateway runs itself, the classifier of its scope and the encoder of its documents."""
+"""`stage-gateway`: brings the classifier that a gateway runs itself."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from pydantic import ValidationError
 
@@ -17,18 +17,14 @@ from banktuner_stager.errors import StagerError, invalid_config, invalid_model
 from banktuner_stager.model import Meter
 from banktuner_stager.paths import Paths
 from banktuner_stager.stage import open_source
-from banktuner_stager.store import Entry, Kind, StoreError
+from banktuner_stager.store import Entry
 from banktuner_stager.waiting import Patience
 
 LOG = logging.getLogger("banktuner.stager")
 
 CLASSIFIER_FIELD = "spec.gateway.scope.classifier"
-ENCODER_FIELD = "spec.gateway.knowledge.embedding"
 CLASSIFIER_FILES = frozenset({"classifier.onnx", "classifier.json", "tokenizer.json"})
 """In the `onnx/` folder of a Classification artifact."""
-ENCODER_FILES = frozenset({"onnx/model.onnx", "tokenizer.json"})
-ENCODER_EXTRA = frozenset({"sentence_bert_config.json"})
-"""Taken where it is there."""
 
 
 def read_gateway(paths: Paths) -> GatewayConfig:
@@ -42,11 +38,8 @@ def read_gateway(paths: Paths) -> GatewayConfig:
 
 def stage_gateway(config: GatewayConfig, paths: Paths, environment: Mapping[str, str]) -> None:
     """Do the init container's work. Raises StagerError."""
-    patience = Patience(tell=_log)
     if config.classifier is not None:
-        _stage_classifier(config.classifier, paths, environment, patience)
-    if config.knowledge is not None:
-        _stage_encoder(config.knowledge.embedding, paths, environment, patience)
+        _stage_classifier(config.classifier, paths, environment, Patience(tell=_log))
 
 
 def _stage_classifier(ref: ObjectRef, paths: Paths, environment: Mapping[str, str], patience: Patience) -> None:
@@ -79,31 +72,6 @@ def classifier_files(manifest: Manifest, source: Source) -> dict[str, ManifestFi
         message = f"{field}: {uri} has no onnx/{missing[0]}: tune a model that one ONNX file (2 GB) can hold"
         raise invalid_model(message, field)
     return inside
-
-
-def _stage_encoder(ref: ObjectRef, paths: Paths, environment: Mapping[str, str], patience: Patience) -> None:
-    source = open_source(ref, f"{ENCODER_FIELD}.uri", f"{ENCODER_FIELD}.secretRef", environment)
-
-    def fetch() -> None:
-        listed = source.store.list(source.location.key)
-        if not listed:
-            raise StoreError(Kind.NOT_FOUND, "empty")
-        taken = encoder_files(listed, source)
-        fetch_folder(source, taken, paths.encoder, None, Meter("encoder", taken, _say))
-
-    patience.run(fetch, source.location.uri, source.field)
-    LOG.info("the encoder is staged")
-
-
-def encoder_files(listed: Sequence[Entry], source: Source) -> list[Entry]:
-    """The files of a sentence encoder; others in the folder stay there. Raises StagerError (INVALID_MODEL)."""
-    taken = [entry for entry in listed if entry.path in ENCODER_FILES | ENCODER_EXTRA]
-    missing = sorted(ENCODER_FILES - {entry.path for entry in taken})
-    if missing:
-        message = f"{source.field}: {source.location.uri} has no {missing[0]}: export the encoder to ONNX"
-        raise invalid_model(message, source.field)
-    folder.check_bounds(taken, source.location.uri, source.field)
-    return taken
 
 
 def _say(message: str) -> None:

@@ -39,7 +39,7 @@ class Paths:
     @property
     def encoder(self) -> Path:
         """The sentence encoder's folder."""
-        return self.work / names.ENCODER_DIR.relative_to(names.WORK_DIR)
+        return self.work / "encoder"
 
     @property
     def classifier(self) -> Path:

@@ -14,7 +14,7 @@ import uvicorn
 
 from banktuner_api.serving import DesiredState, GatewayConfig
 from banktuner_gateway.app import create_app
-from banktuner_gateway.deps import build_deps
+from banktuner_gateway.build import build_deps
 from banktuner_gateway.server import server_config
 from banktuner_gateway.settings import Settings
 
@@ -48,6 +48,8 @@ class Engine:
 
     models: set[str] = field(default_factory=lambda: {"assistant", "card-support-aaaaaaaaaaaa"})
     mode: str = "ok"
+    says: str | None = None
+    """In place of what it says by itself."""
     healthy: bool = True
     requests: list[tuple[dict[str, str], dict[str, Any]]] = field(default_factory=list)
     asked: threading.Event = field(default_factory=threading.Event)
@@ -58,7 +60,7 @@ class Engine:
     def reset(self) -> None:
         """As new, on the same port."""
         self.models = {"assistant", "card-support-aaaaaaaaaaaa"}
-        self.mode, self.healthy, self.requests = "ok", True, []
+        self.mode, self.says, self.healthy, self.requests = "ok", None, True, []
         self.asked, self.abandoned = threading.Event(), threading.Event()
 
     @asynccontextmanager
@@ -147,7 +149,7 @@ class Engine:
             return int(self.mode), b'{"error": {"message": "Traceback in secret-internal-host"}}'
         if question["model"] not in self.models:
             return 404, json.dumps({"error": {"message": f"The model `{question['model']}` does not exist."}}).encode()
-        text = f"{question['model']} says {question['messages'][0]['content']}"
+        text = self.says or f"{question['model']} says {question['messages'][-1]['content']}"
         choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
         return 200, json.dumps({"object": "chat.completion", "choices": [choice]}).encode()
 
@@ -214,6 +216,7 @@ def gateway_config(engine_port: int, **changes: Any) -> GatewayConfig:
         "agentUrl": NO_SERVER,
         "requestTimeoutSeconds": 20,
         "maxTokens": 256,
+        "rateLimit": {"requestsPerMinute": 100_000, "burst": 10_000, "concurrency": 1000},
     }
     return GatewayConfig.model_validate({**config, **changes})
 
@@ -224,6 +227,9 @@ def settings(tmp_path: Path, config: GatewayConfig) -> Settings:
         config_dir=tmp_path,
         tokens_dir=tmp_path / "tokens",
         token_file=tmp_path / "agent-token",
+        secrets_dir=tmp_path / "secrets",
+        work_dir=tmp_path / "work",
+        audit_dir=tmp_path / "audit",
         host="127.0.0.1",
         port=0,
     )

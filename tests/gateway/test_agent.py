@@ -10,7 +10,7 @@ from tests.gateway.harness import AUTH, CHAT, adapter, desired, write_desired
 
 
 def ask(client: httpx.Client, name: str) -> httpx.Response:
-    return client.post(CHAT, json={"message": "Hello", "adapter": name}, headers=AUTH)
+    return client.post(CHAT, json={"message": "Is my card blocked?", "adapter": name}, headers=AUTH)
 
 
 def seconds_until(client: httpx.Client, name: str, status: int) -> float:
@@ -68,8 +68,8 @@ def test_a_new_version_of_an_adapter_is_taken_up_without_a_gap(files, agent, sta
         engine.models.add("card-support-dddddddddddd")
         engine.models.discard("card-support-aaaaaaaaaaaa")
         after = _answers_for(client, seconds=0.3)
-    assert answers == {"card-support-aaaaaaaaaaaa says Hello"}
-    assert after == {"card-support-dddddddddddd says Hello"}
+    assert answers == {"card-support-aaaaaaaaaaaa says Is my card blocked?"}
+    assert after == {"card-support-dddddddddddd says Is my card blocked?"}
     asked = {question["model"] for _, question in engine.requests}
     assert asked == {"card-support-aaaaaaaaaaaa", "card-support-dddddddddddd"}
 

@@ -20,18 +20,22 @@ def test_answer_has_response_and_model_first(client, engine):
     answer = ask(client, message="How do I freeze my card?")
     assert answer.status_code == 200
     body = answer.json()
-    assert list(body) == ["response", "model", "adapter", "request_id"]
+    assert list(body)[:2] == ["response", "model"]
+    assert set(body) == {
+        *("response", "model", "adapter", "conversation_id", "intent", "sources", "refused"),
+        "request_id",
+    }
     assert body["response"] == "card-support-aaaaaaaaaaaa says How do I freeze my card?"
     assert (body["model"], body["adapter"]) == ("assistant", "card-support")
     assert answer.headers["x-request-id"] == body["request_id"]
 
 
 def test_engine_is_asked_with_messages_greedily_and_knows_the_request(client, engine):
-    answer = ask(client, message="Hello")
+    answer = ask(client, message="Is my card blocked?")
     headers, question = engine.requests[-1]
     assert question == {
         "model": "card-support-aaaaaaaaaaaa",
-        "messages": [{"role": "user", "content": "Hello"}],
+        "messages": [{"role": "user", "content": "Is my card blocked?"}],
         "max_tokens": 256,
         "temperature": 0,
     }
@@ -41,27 +45,30 @@ def test_engine_is_asked_with_messages_greedily_and_knows_the_request(client, en
 
 
 def test_null_asks_the_base_model_and_absence_the_default_adapter(client, engine):
-    base = ask(client, message="Hello", adapter=None).json()
-    assert (base["response"], base["adapter"]) == ("assistant says Hello", None)
-    assert ask(client, message="Hello").json()["adapter"] == "card-support"
-    assert ask(client, message="Hello", adapter="card-support").json()["adapter"] == "card-support"
+    base = ask(client, message="Is my card blocked?", adapter=None).json()
+    assert (base["response"], base["adapter"]) == ("assistant says Is my card blocked?", None)
+    assert ask(client, message="Is my card blocked?").json()["adapter"] == "card-support"
+    assert ask(client, message="Is my card blocked?", adapter="card-support").json()["adapter"] == "card-support"
 
 
 def test_without_a_default_adapter_absence_asks_the_base_model(files, start_gateway):
     write_desired(files, desired(defaultAdapter=None))
     with httpx.Client(base_url=start_gateway()) as client:
-        assert ask(client, message="Hello").json()["response"] == "assistant says Hello"
+        assert ask(client, message="Is my card blocked?").json()["response"] == "assistant says Is my card blocked?"
 
 
 def test_base_model_of_tgi_is_called_tgi(files, start_gateway, engine):
     write_desired(files, desired(engine="TGI"))
     engine.models.add("tgi")
     with httpx.Client(base_url=start_gateway()) as client:
-        assert ask(client, message="Hello", adapter=None).json()["response"] == "tgi says Hello"
+        assert (
+            ask(client, message="Is my card blocked?", adapter=None).json()["response"]
+            == "tgi says Is my card blocked?"
+        )
 
 
 def test_unknown_adapter_never_reaches_the_engine(client, engine):
-    answer = ask(client, message="Hello", adapter="wealth")
+    answer = ask(client, message="Is my card blocked?", adapter="wealth")
     assert answer.status_code == 404
     error = answer.json()["error"]
     assert (error["code"], error["field"], error["available"]) == ("unknown_adapter", "adapter", ["card-support"])
@@ -70,7 +77,7 @@ def test_unknown_adapter_never_reaches_the_engine(client, engine):
 
 def test_adapter_that_no_engine_has_loaded_is_503_with_retry_after(client, engine):
     engine.models.discard("card-support-aaaaaaaaaaaa")
-    answer = ask(client, message="Hello")
+    answer = ask(client, message="Is my card blocked?")
     assert answer.status_code == 503
     assert answer.json()["error"]["code"] == "adapter_not_ready"
     assert int(answer.headers["retry-after"]) > 0
@@ -79,24 +86,24 @@ def test_adapter_that_no_engine_has_loaded_is_503_with_retry_after(client, engin
 def test_default_adapter_without_a_version_is_503_and_not_the_base_model(files, start_gateway, engine):
     write_desired(files, desired(adapters=[]))
     with httpx.Client(base_url=start_gateway()) as client:
-        answer = ask(client, message="Hello")
+        answer = ask(client, message="Is my card blocked?")
     assert (answer.status_code, engine.requests) == (503, [])
 
 
 def test_nothing_known_yet_is_503(files, start_gateway):
     (files / "desired.json").unlink()
     with httpx.Client(base_url=start_gateway()) as client:
-        answer = ask(client, message="Hello")
+        answer = ask(client, message="Is my card blocked?")
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "not_ready")
 
 
 def test_a_new_adapter_in_the_file_is_answered_without_restart(files, start_gateway, engine):
     engine.models.add("wealth-bbbbbbbbbbbb")
     with httpx.Client(base_url=start_gateway()) as client:
-        assert ask(client, message="Hello", adapter="wealth").status_code == 404
+        assert ask(client, message="Is my card blocked?", adapter="wealth").status_code == 404
         write_desired(files, desired("r2", adapters=[adapter("card-support", "a"), adapter("wealth", "b")]))
-        answer = _until_ok(client, message="Hello", adapter="wealth")
-    assert answer.json()["response"] == "wealth-bbbbbbbbbbbb says Hello"
+        answer = _until_ok(client, message="Is my card blocked?", adapter="wealth")
+    assert answer.json()["response"] == "wealth-bbbbbbbbbbbb says Is my card blocked?"
 
 
 def _until_ok(client, **body):
@@ -114,11 +121,11 @@ def _until_ok(client, **body):
         ({"message": None}, "message", "invalid_field"),
         ({"message": 7}, "message", "invalid_field"),
         ({}, "message", "invalid_field"),
-        ({"message": "Hello", "adapter": ""}, "adapter", "invalid_field"),
-        ({"message": "Hello", "adapter": ["a"]}, "adapter", "invalid_field"),
-        ({"message": "Hello", "temperature": 2}, "temperature", "unknown_field"),
+        ({"message": "Is my card blocked?", "adapter": ""}, "adapter", "invalid_field"),
+        ({"message": "Is my card blocked?", "adapter": ["a"]}, "adapter", "invalid_field"),
+        ({"message": "Is my card blocked?", "temperature": 2}, "temperature", "unknown_field"),
         ([], None, "invalid_body"),
-        ("Hello", None, "invalid_body"),
+        ("Is my card blocked?", None, "invalid_body"),
     ],
 )
 def test_bad_body_is_422_naming_the_field(client, engine, body, field, code):

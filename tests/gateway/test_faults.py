@@ -68,7 +68,7 @@ def test_refused_connection_is_502_and_the_next_question_works_again(background,
 
 def test_client_that_leaves_frees_the_engine_within_a_second(client, engine):
     engine.mode = "hang"
-    body = b'{"message": "Hello"}'
+    body = b'{"message": "Is my card blocked?"}'
     head = f"POST {CHAT} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\nAuthorization: {AUTH['Authorization']}"
     connection = socket.create_connection((client.base_url.host, client.base_url.port))
     connection.sendall(head.encode() + b"\r\n\r\n" + body)

@@ -34,9 +34,9 @@ def test_readiness_follows_the_engine_and_cannot_flood_it(start_gateway, engine)
 
 def test_metrics_count_by_route_status_and_adapter(start_gateway, engine):
     with httpx.Client(base_url=start_gateway()) as client:
-        client.post(CHAT, json={"message": "Hello"}, headers=AUTH)
-        client.post(CHAT, json={"message": "Hello", "adapter": None}, headers=AUTH)
-        client.post(CHAT, json={"message": "Hello", "adapter": "made-up-by-a-caller"}, headers=AUTH)
+        client.post(CHAT, json={"message": "Is my card blocked?"}, headers=AUTH)
+        client.post(CHAT, json={"message": "Is my card blocked?", "adapter": None}, headers=AUTH)
+        client.post(CHAT, json={"message": "Is my card blocked?", "adapter": "made-up-by-a-caller"}, headers=AUTH)
         client.get("/made/up/by/a/caller")
         text = client.get("/metrics").text
     count = "banktuner_gateway_requests_total"

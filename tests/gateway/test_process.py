@@ -80,7 +80,7 @@ def test_one_json_line_a_request_without_its_content_and_a_quick_end(process, en
     assert "pineapple" not in output
     assert TOKEN not in output
     lines = [json.loads(line) for line in output.splitlines()]
-    requests = [line for line in lines if line["message"] == "request"]
+    requests = [line for line in lines if line.get("message") == "request"]
     assert [line["status"] for line in requests] == [200, 422, 422, 401, 404, 502]
     first = requests[0]
     assert first["request_id"] == answered["request_id"]

@@ -9,7 +9,7 @@ import pytest
 from banktuner_gateway import server
 from tests.gateway.harness import AUTH, CHAT
 
-BODY = b'{"message": "Hello"}'
+BODY = b'{"message": "Is my card blocked?"}'
 HEAD = (
     f"POST {CHAT} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(BODY)}\r\nAuthorization: {AUTH['Authorization']}\r\n\r\n"
 ).encode()
@@ -109,9 +109,11 @@ def test_what_is_no_http_is_400(connection, head):
 
 
 def test_pipelined_questions_are_answered_in_order(connection):
-    first, second = (HEAD + body for body in (b'{"message": "Hell1"}', b'{"message": "Hell2"}'))
+    first, second = (
+        HEAD + body for body in (b'{"message": "Is my card1blocked?"}', b'{"message": "Is my card2blocked?"}')
+    )
     connection.sendall(first + second)
     received = b""
-    while b"Hell2" not in received:
+    while b"Is my card2blocked?" not in received:
         received += connection.recv(65536)
-    assert received.index(b"Hell1") < received.index(b"Hell2")
+    assert received.index(b"Is my card1blocked?") < received.index(b"Is my card2blocked?")

@@ -53,7 +53,7 @@ def vector_store(**store: Any) -> Json:
 async def test_settings_that_are_taken(cluster: Cluster, blocks: Json) -> None:
     await cluster.create(KIND, "assistant", model_spec(gateway=TOKENS | blocks, adapters=[WEALTH]))
     live = await cluster.get(KIND, "assistant")
-    assert live["spec"]["gateway"]["scope"]["modelName"] == "BankingAssistant-v1.0", "a default of the schema"
+    assert live["spec"]["gateway"]["rateLimit"]["concurrency"] == 8, "a default of the schema"
     await cluster.until(KIND, "assistant", "Accepted", "True")
 
 

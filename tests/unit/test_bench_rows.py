@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.trainer.rows import Row, table, write
+from bench.rows import Row, table, write
 
 
 def row(name: str = "accuracy", value: float = 0.9, bar: float | None = 0.9, lower: bool = False) -> Row:

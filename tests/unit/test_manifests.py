@@ -419,22 +419,26 @@ def test_each_container_gets_the_secrets_that_it_needs() -> None:
     (stage,), (serve,) = (gateway_pod()["spec"][part] for part in ("initContainers", "containers"))
     (index,) = index_pod()["spec"]["containers"]
     key = {names.VECTOR_STORE_KEY_VARIABLE: ("qdrant", "apiKey")}
-    assert given(stage) == {"whole": {"intents", "encoder"}, "keys": {}}
-    assert given(serve) == {
-        "whole": {"audit-store", "policies"},
-        "keys": key | {names.REDIS_URL_VARIABLE: ("redis", "url")},
-    }
+    assert given(stage) == {"whole": {"intents"}, "keys": {}}
+    assert given(serve) == {"whole": {"audit-store", "policies", "encoder"}, "keys": key}
+    (volume,) = [entry for entry in gateway_pod()["spec"]["volumes"] if entry["name"] == "secrets"]
+    assert volume["projected"]["sources"] == [
+        {"secret": {"name": "audit-key", "items": [{"key": "key", "path": "audit/key"}]}},
+        {"secret": {"name": "redis", "items": [{"key": "url", "path": "redis/url"}]}},
+    ]
     assert given(index) == {"whole": {"policies", "encoder"}, "keys": key}
 
 
 def test_settings_travel_with_the_pod_and_hold_no_secret() -> None:
-    for template, file in ((gateway_pod(), "gateway.json"), (index_pod(), "retrieval.json")):
+    pods = ((gateway_pod(), ["gateway.json", "retrieval.json"]), (index_pod(), ["retrieval.json"]))
+    for template, file in [(template, file) for template, files in pods for file in files]:
         annotation = f"banktuner.dev/{file}"
         told = json.loads(template["metadata"]["annotations"][annotation])
         assert told["schemaVersion"] == 1
         (volume,) = [entry for entry in template["spec"]["volumes"] if entry["name"] == "config"]
-        (item,) = volume["projected"]["sources"][0]["downwardAPI"]["items"]
-        assert item["path"] == file and item["fieldRef"]["fieldPath"] == f"metadata.annotations['{annotation}']"
+        items = volume["projected"]["sources"][0]["downwardAPI"]["items"]
+        places = {item["path"]: item["fieldRef"]["fieldPath"] for item in items}
+        assert places[file] == f"metadata.annotations['{annotation}']"
         for container in containers(template["spec"]):
             assert not [word for word in container.get("args", []) if "secret" in word.lower()]
 
@@ -445,12 +449,13 @@ def test_what_a_gateway_mounts() -> None:
         return {mount["mountPath"]: mount.get("readOnly", False) for mount in container["volumeMounts"]}
 
     always = {"/tmp": False, "/etc/banktuner": True, "/var/run/banktuner": True}
-    tokens, key = {"/etc/banktuner-tokens": True}, {"/etc/banktuner-audit": True}
-    bare = {"scope": None, "knowledge": None, "audit": None, "access": None}
+    tokens, single = {"/etc/banktuner-tokens": True}, {"/etc/banktuner-secrets": True}
+    bare = {name: None for name in ("scope", "knowledge", "audit", "access", "conversations")}
     assert mounts(**bare) == always | tokens
     assert mounts(**bare, auth={"jwt": JWT}) == always
-    assert mounts() == always | tokens | key | {"/work": True}
-    assert mounts(audit=VOLUME) == always | tokens | key | {"/work": True, "/var/lib/banktuner-audit": False}
+    assert mounts() == always | tokens | single | {"/work": False}
+    assert mounts(knowledge=None) == always | tokens | single | {"/work": True}
+    assert mounts(audit=VOLUME) == always | tokens | single | {"/work": False, "/audit": False}
     (claim,) = [one for one in gateway_pod(audit=VOLUME)["spec"]["volumes"] if "persistentVolumeClaim" in one]
     assert claim["persistentVolumeClaim"] == {"claimName": "audit"}
     assert "initContainers" not in gateway_pod(**bare)["spec"]

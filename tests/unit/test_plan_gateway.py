@@ -9,7 +9,6 @@ from pydantic import ValidationError
 
 from banktuner_api import names
 from banktuner_api.bankingmodel import BankingModelSpec
-from banktuner_api.gateway import REJECTION
 from banktuner_api.serving import GatewayConfig, RetrievalConfig
 from banktuner_gateway.retrieval import config as search
 from banktuner_operator.cluster.gather import referenced_jobs
@@ -57,10 +56,17 @@ def told(children: Any) -> GatewayConfig:
     return GatewayConfig.model_validate_json(live["spec"]["template"]["metadata"]["annotations"][ANNOTATION])
 
 
+def retrieval(children: Any) -> RetrievalConfig | None:
+    live = deployment(children)
+    assert live is not None
+    content = live["spec"]["template"]["metadata"]["annotations"].get("banktuner.dev/retrieval.json")
+    return RetrievalConfig.model_validate_json(content) if content else None
+
+
 def test_a_model_of_before_gets_the_defaults() -> None:
     config = told(decide(model_owner()).apply)
-    assert config.jwt is None and config.classifier is None and config.knowledge is None
-    assert config.scope.rejection == REJECTION
+    assert config.jwt is None and config.classifier is None and config.scope is None
+    assert retrieval(decide(model_owner()).apply) is None
     assert config.audit.sink == "Stdout" and config.conversations.store == "Memory"
     assert config.rate_limit.requests_per_minute == 60
     assert said(decide(model_owner()), "KnowledgeReady")["reason"] == "NoKnowledge"
@@ -73,19 +79,20 @@ def test_every_block_reaches_the_pod() -> None:
         assert getattr(config, block) == getattr(asked, block)
     assert config.classifier is not None and config.classifier.digest == DIGEST
     assert config.classifier.credentials == names.secret_env_prefix("intents")
-    assert config.knowledge is not None
-    assert config.knowledge.index.uri == "s3://bank/policies/.banktuner/bank/assistant/banktuner"
-    assert config.knowledge.index.credentials == names.secret_env_prefix("policies")
-    assert config.knowledge.api_key_variable == names.VECTOR_STORE_KEY_VARIABLE
+    told_of = retrieval(decide(model_owner(gateway=GATEWAY)).apply)
+    assert told_of is not None
+    assert told_of.index.uri == "s3://bank/policies/.banktuner/bank/assistant/banktuner"
+    assert told_of.index.credentials == names.secret_env_prefix("policies")
+    assert told_of.api_key_variable == names.VECTOR_STORE_KEY_VARIABLE
 
 
 def test_both_sides_read_the_same_retrieval_settings() -> None:
     """Two processes do not import each other: what one writes must be what the other one reads."""
     ours, theirs = RetrievalConfig.model_json_schema(), search.RetrievalConfig.model_json_schema()
     assert ours["properties"] == theirs["properties"]
-    config = told(decide(model_owner(gateway=GATEWAY)).apply)
-    assert config.knowledge is not None
-    assert search.RetrievalConfig.model_validate(config.knowledge.to_json()).top_k == 4
+    written = retrieval(decide(model_owner(gateway=GATEWAY)).apply)
+    assert written is not None
+    assert search.RetrievalConfig.model_validate(written.to_json()).top_k == 4
 
 
 @pytest.mark.parametrize(

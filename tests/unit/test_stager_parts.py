@@ -14,7 +14,7 @@ from banktuner_stager.artifact import artifact_files
 from banktuner_stager.download import Source, parse_manifest
 from banktuner_stager.engine import EngineDownError, EngineError, EngineFailedError
 from banktuner_stager.errors import StagerError, digest_mismatch
-from banktuner_stager.gateway import classifier_files, encoder_files
+from banktuner_stager.gateway import classifier_files
 from banktuner_stager.main import describe
 from banktuner_stager.model import Meter, pinned
 from banktuner_stager.store import Entry, Location
@@ -251,14 +251,6 @@ def test_what_is_no_classifier_for_a_gateway(paths: list[str], served_as: str, r
         classifier_files(manifest_of(paths, served_as), SOURCE)
     assert caught.value.exit_code is ExitCode.INVALID_MODEL and caught.value.reason == reason
     assert words in caught.value.message and caught.value.message.startswith(f"{FIELD}: ")
-
-
-def test_a_gateway_takes_the_files_of_an_encoder_only() -> None:
-    listed = entries("onnx/model.onnx", "tokenizer.json", "sentence_bert_config.json", "pytorch_model.bin", "README.md")
-    assert len(encoder_files(listed, SOURCE)) == 3
-    assert len(encoder_files(entries("onnx/model.onnx", "tokenizer.json"), SOURCE)) == 2
-    with pytest.raises(StagerError, match=r"has no onnx/model.onnx: export the encoder to ONNX"):
-        encoder_files(entries("tokenizer.json", "model.onnx"), SOURCE)
 
 
 @pytest.mark.parametrize(("key", "child"), [("a/b", "a/b/onnx"), ("", "onnx")])

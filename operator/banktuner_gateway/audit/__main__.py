@@ -1,8 +1,9 @@
-"""Command `banktuner-audit`: verify the records, show what was decided, compute a text's digest."""
+"""Command `banktuner-audit`: verify the records, show what was decided, list what is old, compute a text's digest."""
 
 import argparse
 import sys
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 
 from banktuner_gateway.audit.errors import KeyFileError
@@ -10,6 +11,7 @@ from banktuner_gateway.audit.heads import find_heads
 from banktuner_gateway.audit.keys import read_key
 from banktuner_gateway.audit.record import Head
 from banktuner_gateway.audit.report import count_decisions, table
+from banktuner_gateway.audit.retention import expired_files
 from banktuner_gateway.audit.verify import Chain, Options, Problem, Result, trusted_heads, verify
 
 GOOD, BAD, UNUSABLE = 0, 1, 2
@@ -35,6 +37,9 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     check.add_argument("--at-least", metavar="CHAIN=SEQUENCE", action="append", default=[], help="from Prometheus")
     check.add_argument("--partial", action="store_true", help="chains may begin before these files")
     _add_files(commands.add_parser("show", help="count the decisions of each day"))
+    old = commands.add_parser("expired", help="list the files whose chains ended before a day; nothing is deleted")
+    old.add_argument("files", type=Path, nargs="+", help="files of records, or folders with *.jsonl in them")
+    old.add_argument("--before", type=date.fromisoformat, required=True, metavar="YYYY-MM-DD", help="day in UTC")
     digest = commands.add_parser("digest", help="digest of standard input, as the records have it")
     digest.add_argument("purpose", choices=("request", "response"))
     digest.add_argument("--key-file", type=Path, required=True)
@@ -54,6 +59,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _verify(options)
         if options.command == "show":
             _print(table(count_decisions(_files(options.files), options.log)))
+        elif options.command == "expired":
+            for path in expired_files(_files(options.files), options.before.isoformat()):
+                _print(str(path))
         else:
             _print(read_key(options.key_file).text_digest(options.purpose, sys.stdin.buffer.read().decode("utf-8")))
     except (KeyFileError, OSError, UnicodeDecodeError, _InputError) as error:
@@ -76,6 +84,8 @@ def _verify(given: argparse.Namespace) -> int:
     floors = [_floor(text) for text in given.at_least]
     result = verify(_files(given.files), heads, options)
     result.problems += [*troubles, *(problem for floor in floors if (problem := _short(result, *floor)))]
+    if not result.records and not result.problems:
+        raise _InputError("there is no record in these files; containers' logs need --log")
     _print(describe(result, len(heads) + len(floors), without_key=keys is None))
     return BAD if result.problems else GOOD
 

@@ -128,7 +128,8 @@ class AuditLog:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._sink.close()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._sink.close(), self._timing.write)
 
     def heads(self) -> list[SignedHead]:
         """The signed heads of this chain and of those that it has seen, to be kept elsewhere."""

@@ -3,9 +3,9 @@
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Protocol, TypeVar
 
 from banktuner_gateway.audit.errors import SinkError
@@ -72,14 +72,22 @@ class StdoutSink:
 
     def _write(self, first: int, lines: bytes) -> None:
         written = self._pending[1] if self._pending[0] == first else 0
-        with ExitStack() as held:
-            # No log line of this process may fall into a record: pipes keep only writes of up to 4 KiB together.
-            for handler in logging.getLogger().handlers:
-                handler.acquire()
-                held.callback(handler.release)
+        with self._alone():
             while written < len(lines):
-                written += os.write(self._descriptor, memoryview(lines)[written:])
+                # Line by line: a pipe keeps up to 4 KiB of one write together, whoever else writes.
+                end = lines.index(b"\n", written) + 1
+                written += os.write(self._descriptor, memoryview(lines)[written:end])
                 self._pending = (first, written)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep this process's log lines and records out of each other, also where they are longer than that."""
+        with ExitStack() as held:
+            for handler in logging.getLogger().handlers:
+                if isinstance(handler, logging.StreamHandler) and _descriptor(handler.stream) == self._descriptor:
+                    handler.acquire()
+                    held.callback(handler.release)
+            yield
 
     async def survey(self) -> Sequence[Witnessed]:
         """None: a log cannot be read from here."""
@@ -91,3 +99,10 @@ class StdoutSink:
     async def close(self) -> None:
         """See Sink."""
         self._worker.close()
+
+
+def _descriptor(stream: object) -> int | None:
+    with suppress(AttributeError, OSError, ValueError):
+        number: int = stream.fileno()  # type: ignore[attr-defined]
+        return number
+    return None

@@ -25,6 +25,8 @@ class _Entry:
     stored: bytes = b""
     claim: str | None = None
     claimed_until: float = 0.0
+    written_by: str | None = None
+    """The claim that wrote it last."""
 
 
 class MemoryStore:
@@ -61,11 +63,13 @@ class MemoryStore:
     async def append(self, claim: Claim, turn: Turn, vault: Mapping[str, Any]) -> None:
         """Add the turn."""
         entry = self._get(claim.caller, claim.conversation.id)
+        if entry.written_by == claim.token:
+            return
         if entry.claim != claim.token or entry.claimed_until <= self._clock():
             raise claim_lost()
         stored = encode_with(claim.conversation, turn, vault, self._settings.max_turns)
         self.bytes += len(stored) - len(entry.stored)
-        entry.stored, entry.claim = stored, None
+        entry.stored, entry.written_by, entry.claim = stored, claim.token, None
         self._touch((claim.caller, claim.conversation.id), entry)
         self._shrink()
 

@@ -6,7 +6,7 @@ in a conversation: it holds a claim, and a second one gets 409 at once.
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -36,7 +36,7 @@ class ConversationStore(Protocol):
 
     async def append(self, claim: Claim, turn: Turn, vault: Mapping[str, Any]) -> None:
         """Add the turn and give the claim back. Raises ApiError 404 where the conversation was deleted meanwhile, 409
-        where the claim came to its end, 422 `conversation_too_large`."""
+        where the claim came to its end, 422 `conversation_too_large`. Does nothing twice."""
 
     async def release(self, claim: Claim) -> None:
         """Give the claim back without a turn; a conversation that has none is gone then. Does nothing twice."""
@@ -85,12 +85,34 @@ class OpenTurn:
 @asynccontextmanager
 async def open_turn(store: ConversationStore, caller: str, conversation_id: str | None) -> AsyncIterator[OpenTurn]:
     """Hold a conversation (a new one for None) for one turn, however that ends. Raises as ConversationStore.begin."""
-    turn = OpenTurn(store, await store.begin(caller, conversation_id))
+    # Both ends are tasks of their own: a request whose client went away is cancelled, and again at each await, and
+    # must not leave the conversation held.
+    beginning = asyncio.create_task(store.begin(caller, conversation_id))
+    try:
+        turn = OpenTurn(store, await asyncio.shield(beginning))
+    except asyncio.CancelledError:
+        _finish(_end_once_begun(store, beginning))
+        raise
     try:
         yield turn
     finally:
-        # In a task of its own: a request whose client went away is cancelled, and again at each await.
-        await asyncio.shield(asyncio.create_task(turn.end()))
+        await asyncio.shield(_finish(turn.end()))
+
+
+_finishing: set[asyncio.Task[None]] = set()
+"""The event loop alone would not keep them alive."""
+
+
+def _finish(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    task = asyncio.create_task(work)
+    _finishing.add(task)
+    task.add_done_callback(_finishing.discard)
+    return task
+
+
+async def _end_once_begun(store: ConversationStore, beginning: asyncio.Task[Claim]) -> None:
+    with suppress(ApiError):
+        await OpenTurn(store, await beginning).end()
 
 
 def new_id() -> str:

@@ -20,7 +20,7 @@ CONCEPTS: dict[str, str] = {
     "remove": """
         remov* disabl* turn_off turned_off switch_off deactivat* lift lifted lifting suspend* drop delet* eras*
         cancel* void
-        lower break breaking violate unlock* free_of without no_longer_apply not_apply stop_using shed lose get_rid
+        break breaking violate unlock* free_of without no_longer_apply not_apply stop_using shed lose get_rid
         deaktivier* schalte abschalten ausschalt* aufheb* losch* desactiv* desativ* disattiv* supprim* elimin* schakel
         отключ* wylacz* devre_disi 取消 关闭 解除 해제 عطل बंद
     """,

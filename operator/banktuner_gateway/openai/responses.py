@@ -4,24 +4,25 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from banktuner_gateway.engine.messages import Answer, Delta, Usage
+from banktuner_gateway.engine.messages import Delta, Usage
 from banktuner_gateway.errors import ApiError
+from banktuner_gateway.pipeline.messages import Reply
 
 DONE = b"data: [DONE]\n\n"
 _TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
 
 
-def completion(request_id: str, created: int, model: str, answer: Answer) -> dict[str, Any]:
+def completion(request_id: str, created: int, model: str, reply: Reply) -> dict[str, Any]:
     """The body of a whole answer; `created` in seconds since 1970, `model` as the client asked for it."""
-    message = {"role": "assistant", "content": answer.text}
-    choice = {"index": 0, "message": message, "finish_reason": answer.finish_reason, "logprobs": None}
+    message = {"role": "assistant", "content": reply.text}
+    choice = {"index": 0, "message": message, "finish_reason": reply.finish_reason, "logprobs": None}
     return {
         "id": f"chatcmpl-{request_id}",
         "object": "chat.completion",
         "created": created,
         "model": model,
         "choices": [choice],
-        "usage": answer.usage.model_dump(),
+        "usage": reply.usage.model_dump(),
     }
 
 

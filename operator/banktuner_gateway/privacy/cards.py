@@ -1,4 +1,4 @@
-"""Finds card numbers (ISO/IEC 7812): 13 to 19 digits, grouped in whatever way, with a right Luhn digit and a known issuer."""
+"""Finds card numbers (ISO/IEC 7812): 13 to 19 digits, however grouped, of a known issuer, with a right Luhn digit."""
 
 import re
 from collections.abc import Iterator
@@ -46,40 +46,40 @@ def passes_luhn(number: str) -> bool:
 
 def has_issuer(number: str) -> bool:
     """Whether a scheme gives out numbers with this beginning and length."""
-    return any(
-        low <= number[: len(low)] <= high and len(number) in lengths for low, high, lengths in RANGES
-    )
+    return any(low <= number[: len(low)] <= high and len(number) in lengths for low, high, lengths in RANGES)
 
 
 def find_cards(text: str) -> Iterator[Span]:
     """Every stretch of whole digit groups that is a card number; stretches may overlap."""
     groups = digit_groups(text)
-    for first in range(len(groups)):
+    for first, (start, _) in enumerate(groups):
         count = 0
+        named: bool | None = None
         for last in range(first, min(first + MAX_DIGITS, len(groups))):
             if last > first and not SEPARATOR.fullmatch(text, groups[last - 1][1], groups[last][0]):
                 break
             count += groups[last][1] - groups[last][0]
             if count > MAX_DIGITS:
                 break
-            if count >= MIN_DIGITS and _is_card(text, groups, first, last):
-                yield Span("CARD", groups[first][0], groups[last][1], 1.0)
+            if count >= MIN_DIGITS:
+                named = CONTEXT.search(text, max(0, start - BEFORE), start) is not None if named is None else named
+                if _is_card(text, groups[first : last + 1], named) and _is_whole(text, groups, first, last, named):
+                    yield Span("CARD", start, groups[last][1], 1.0)
 
 
-def _is_card(text: str, groups: list[tuple[int, int]], first: int, last: int) -> bool:
-    stretch = groups[first : last + 1]
-    start, end = stretch[0][0], stretch[-1][1]
+def _is_card(text: str, stretch: list[tuple[int, int]], named: bool) -> bool:
     number = "".join(text[begin:stop] for begin, stop in stretch)
-    if not passes_luhn(number):
-        return False
-    named = CONTEXT.search(text, max(0, start - BEFORE), start) is not None
     if not has_issuer(number) and not (named and len(number) >= 15):
         return False
-    if not _stands_alone(text, groups, first, last):
-        continued = not named and _is_continued(text, groups, first, last)
-        if continued or not _is_usual([stop - begin for begin, stop in stretch]):
-            return False
-    return not _in_hexadecimal(text, start, end)
+    return passes_luhn(number) and not _in_hexadecimal(text, stretch[0][0], stretch[-1][1])
+
+
+def _is_whole(text: str, groups: list[tuple[int, int]], first: int, last: int, named: bool) -> bool:
+    """Whether the stretch is a number for itself, and no part of a longer one that passes by chance."""
+    if _stands_alone(text, groups, first, last):
+        return True
+    sizes = [stop - begin for begin, stop in groups[first : last + 1]]
+    return _is_usual(sizes) and (named or not _is_continued(text, groups, first, last))
 
 
 def _is_usual(sizes: list[int]) -> bool:
@@ -89,7 +89,7 @@ def _is_usual(sizes: list[int]) -> bool:
 
 
 def _is_continued(text: str, groups: list[tuple[int, int]], first: int, last: int) -> bool:
-    """Whether groups of four go on before with the same separator, or any after with a dash or a dot: a longer number."""
+    """Whether groups of four go on before with the same separator, or any after with a dash or a dot."""
     if first == last:
         return False
     gap = text[groups[first][1] : groups[first + 1][0]]
@@ -101,7 +101,7 @@ def _is_continued(text: str, groups: list[tuple[int, int]], first: int, last: in
 
 
 def _stands_alone(text: str, groups: list[tuple[int, int]], first: int, last: int) -> bool:
-    """One separator throughout, and no letter or further group joins on: no part of a list of numbers or of a key."""
+    """One separator throughout, and no letter or further group joins on: no part of a list or a key."""
     start, end = groups[first][0], groups[last][1]
     if text[max(0, start - 1) : start].isalnum() or text[end : end + 1].isalnum():
         return False

@@ -9,35 +9,39 @@ NAMES = {
     "ACCOUNT": r"accounts?|acct?s?|a/c|giro",
     "SORT_CODE": r"sort[\s_-]?codes?",
     "ROUTING": r"routing|aba|rtn|transit",
-    "CVV": r"cvv2?|cvc2?|cvn|cid|csc|security[\s_-]?code|card[\s_-]?verification(?:[\s_-]?(?:code|value))?",
+    "CVV": r"cvv2?|cvc2?|cvn|cid|csc|security[\s_-]?code|"
+    r"card[\s_-]?verification(?:[\s_-]?(?:code|value))?",
     "PIN": r"pins?|pin[\s_-]?(?:code|number)|passcode",
     "SSN": r"ssns?|social(?:[\s_-]?security)?|itin|tin|tax(?:payer)?[\s_-]?id",
-    "PHONE": r"(?:tele|smart)?phone|call(?:ed|ing)?|mobile|cell(?:phone)?|tel|text(?:ed)?|sms|whatsapp|fax|contact|reach|ring|dial",
+    "PHONE": r"(?:tele|smart)?phone|call(?:ed|ing)?|mobile|"
+    r"cell(?:phone)?|tel|text(?:ed)?|sms|whatsapp|fax|contact|reach|ring|dial",
     # numbers of these are nobody's secret, whatever word stands further off
-    "OTHER": r"orders?|ref(?:erence)?|invoices?|tickets?|cases?|tracking|transactions?|confirmation|policy|version|build|"
-    r"page|form|zip|postcode|error|room|year|item|part|amount|balance|limit|total|points?|press|barcode",
+    "OTHER": r"orders?|ref(?:erence)?|invoices?|tickets?|cases?|tracking|transactions?|confirmation|policy|version|"
+    r"build|page|form|zip|postcode|error|room|year|item|part|amount|balance|limit|total|points?|press|barcode",
     "DAY": r"on|since|until|before|after|dated",
 }  # fmt: skip
 _NAMES = "|".join(f"(?P<{kind}>{words})" for kind, words in NAMES.items())
-# camel case and snake case join other words on: accountNumber, sort_code; <ACCOUNT_1> is a placeholder and names nothing
+# camel case and snake case join other words on: accountNumber, sort_code; the placeholder <ACCOUNT_1> names nothing
 BEFORE_NAME = re.compile(rf"(?<![^\W_])(?:{_NAMES})(?=[\W_\d]|number|no\b|nr\b|id\b|code|$)(?!_[0-9]+>)", re.IGNORECASE)
 OPENING = r"\s*[,(]?\s*(?:(?:is|was|are|being|as)\s+)?(?:(?:really|actually|not|indeed)\s+)?"
 AFTER_NAME = re.compile(
     rf"(?:{OPENING}(?:my|the|our|his|her|their|your|an?)\s+(?:[^\W\d_]+\s+){{0,2}}|\s*\(\s*)(?:{_NAMES})(?![^\W_])",
     re.IGNORECASE,
 )
+LETTER = re.compile(r"[^\W\d_]")
 WORD = re.compile(r"[^\W\d_]+")
-GLUE = frozenset(
-    "is are was were be being been number numbers no num nr id it its my the your his her our their this that these a an for of "
-    "and with to from into at new old savings saving checking current business joint personal bank code card cards please as "
-    "follows below called holder customer s t me us please pls atm debit credit digits value iban see two three either or not "
-    "correct correctly ending starts really security verification short".split()
-)  # fmt: skip
+_GLUE = """
+    is are was were be being been number numbers no num nr id it its my the your his her our their this that these a an
+    for of and with to from into at new old savings saving checking current business joint personal bank code card cards
+    please as follows below called holder customer s t me us pls atm debit credit digits value iban see two three either
+    or not correct correctly ending starts really security verification short
+"""
+GLUE = frozenset(_GLUE.split())
 MONEY_BEFORE = re.compile(r"[$\u20ac\u00a3\u00a5\u20b9]\s?$|\b(?:usd|eur|gbp|chf)\s?$", re.IGNORECASE)
 FRACTION = re.compile(r"[0-9][.,]$")
 MONEY_AFTER = re.compile(
-    r"\s?(?:[$\u20ac\u00a3\u00a5\u20b9%]|[,.][0-9]|(?:usd|eur|gbp|chf|dollars?|euros?|pounds?|cents?|percent|k|m|million|times|points?|"
-    r"people|years?|months?|days?|hours?|minutes?|digits?|accounts|cards)(?![^\W_]))",
+    r"\s?(?:[$\u20ac\u00a3\u00a5\u20b9%]|[,.][0-9]|(?:usd|eur|gbp|chf|dollars?|euros?|pounds?|cents?|percent|k|m|million|times|"
+    r"points?|people|years?|months?|days?|hours?|minutes?|digits?|accounts|cards)(?![^\W_]))",
     re.IGNORECASE,
 )
 
@@ -48,6 +52,8 @@ def names_before(text: str, start: int) -> Iterator[tuple[str, int]]:
     "DAY" comes as a kind where the number is a day's; whoever reads on takes it for a number of another kind.
     """
     before = text[max(0, start - BEFORE) : start]
+    if LETTER.search(before) is None:
+        return
     unknown, end = 0, len(before)
     for match in reversed(list(BEFORE_NAME.finditer(before))):
         words = WORD.findall(before, match.end(), end)

@@ -19,7 +19,8 @@ def _compiled(entity: Entity) -> "re2._Regexp[str]":
         pattern = re2.compile(entity.pattern, options=options)
     except re2.error as error:
         raise ValueError(
-            f"entities: the pattern of {entity.name} is none of RE2 (no look-around, no back-references): {_reason(error)}"
+            f"entities: the pattern of {entity.name} is none of RE2, which has no look-around and no back-references: "
+            f"{_reason(error)}"
         ) from None
     if pattern.search("") is not None:
         raise ValueError(f"entities: the pattern of {entity.name} matches the empty text; it has to name a character")

@@ -1,4 +1,4 @@
-"""Where in a text that goes on a recogniser might still begin to find something: a stream sends nothing from there on."""
+"""Where in a text that goes on a recogniser might still find something: a stream sends nothing from there on."""
 
 import re
 from collections.abc import Iterator
@@ -17,10 +17,15 @@ SPELLED = re.compile(
 )
 ADDRESS = re.compile(r"\S{1,64}\s?@\s?\S*$")
 # words that may lead on to the name of a number: "… is my PIN"
-OPENERS = frozenset("is was are were being as really actually not indeed my the our his her their your a an".split())
-# what ends a number for good: at most three characters that join no digits on, then a whole word that leads on to nothing
+_OPENERS = "is was are were being as really actually not indeed my the our his her their your a an"
+OPENERS = frozenset(_OPENERS.split())
+# what ends a number for good: at most three characters that are no letters, then a whole word that leads to no name
 SETTLED = re.compile(r"[^\w(]{0,3}(?P<word>[^\W\d_]+)(?=[^\w-])")
 JOINS = re.compile(r"[^\w]{0,6}")
+SEPARATORS = re.compile(r"[\s.\-_/]{0,3}")
+# further digits follow: no name can
+MORE_DIGITS = re.compile(r"[^\w]{1,6}[0-9]")
+HEXADECIMAL_END = re.compile(r"[0-9a-f-]*[^0-9a-f-]", re.IGNORECASE)
 DIGITS = re.compile(r"[0-9]+")
 
 
@@ -58,29 +63,30 @@ def _numbers(text: str, limit: int) -> Iterator[int]:
 
 
 def _is_settled(text: str, end: int) -> bool:
+    """Whether nothing that may still come changes what the digits before `end` are."""
     if len(text) - end > AFTER:
         return True
-    following = SETTLED.match(text, end)
-    if following is None or following["word"].lower() in OPENERS:
+    if not HEXADECIMAL_END.match(text, end):
         return False
-    return text[end].lower() not in "abcdef-"
+    following = SETTLED.match(text, end)
+    named = following is not None and following["word"].lower() not in OPENERS
+    return named or MORE_DIGITS.match(text, end) is not None
 
 
 def _ibans(text: str, limit: int) -> Iterator[int]:
     for match in BEGINNING.finditer(text, max(0, limit - 1)):
-        place: int | None = match.start()
-        for _ in range(LENGTHS.get(match.group(1).upper(), 0)):
-            following = NEXT.match(text, place)
-            place = following.end() if following else None
-            if place is None:
-                break
-        if match.start() >= limit and _may_go_on(text, match.start(), place):
+        length = LENGTHS.get(match.group(1).upper())
+        if length and match.start() >= limit and _may_go_on(text, match.start(), length):
             yield match.start()
             return
 
 
-def _may_go_on(text: str, start: int, place: int | None) -> bool:
-    """Whether the end of the text cut the IBAN short."""
-    if place is not None:
-        return place >= len(text)
-    return re.fullmatch(r"[0-9A-Za-z\s.\-_/]*", text[start:]) is not None
+def _may_go_on(text: str, start: int, length: int) -> bool:
+    """Whether the end of the text may have cut the IBAN short."""
+    place = start
+    for _ in range(length):
+        following = NEXT.match(text, place)
+        if following is None:
+            return SEPARATORS.fullmatch(text, place) is not None
+        place = following.end()
+    return place == len(text)

@@ -1,9 +1,11 @@
-"""Text as the recognisers read it: other scripts' digits, spaces, dashes and dots as ASCII's, invisible characters left out.
+"""Text as the recognisers read it: all scripts' digits, spaces, dashes and dots as ASCII's, nothing invisible.
 
 Every character knows where it came from, so that exactly the original characters can be masked.
 """
 
+import re
 import unicodedata
+from bisect import bisect_left
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -11,6 +13,7 @@ from functools import lru_cache
 BLANKS = frozenset("\u115f\u1160\u3164\uffa0\u2800")
 DASHES = frozenset("\u2043\u2212\u02d7\u2796\u30fc\uff70")
 DOTS = frozenset("\u00b7\u2022\u2024\u2027\u2219\u22c5\u3002\uff61\uff0e")
+CONTROLS = re.compile(r"[\x00-\x09\x0b\x0c\x0e-\x1f\x7f]")
 DROPPED = frozenset({"Cf", "Cc", "Mn", "Me", "Cs"})
 
 
@@ -50,10 +53,14 @@ class Normalised:
             return place
         return self.origins[place] if place < len(self.origins) else source_length
 
+    def place_of(self, source_place: int) -> int:
+        """The first place of `text` that comes from `source_place` or after it."""
+        return source_place if self.origins is None else bisect_left(self.origins, source_place)
+
 
 def normalise(source: str) -> Normalised:
     """Works character by character: what a character becomes depends on no other one."""
-    if source.isascii() and source.isprintable():
+    if source.isascii() and not CONTROLS.search(source):
         return Normalised(source, None)
     characters: list[str] = []
     origins: list[int] = []

@@ -1,8 +1,9 @@
-"""Finds numbers that only their form and the words around them tell: accounts, sort codes, routing, CVV, PIN, SSN, telephones."""
+"""Finds numbers that form and words around tell: account, sort code, routing, CVV, PIN, SSN, telephone."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import pairwise
 
 from banktuner_gateway.privacy.context import follows_money, is_amount, name_after, names_before
 from banktuner_gateway.privacy.phones import looks_like_phone, may_be_phone
@@ -10,12 +11,14 @@ from banktuner_gateway.privacy.spans import Span, digit_groups
 
 GAP = re.compile(r"[ \-./()\u2044]{1,3}|\s{1,2}\(0\)\s?|\(0\)")
 MAX_GROUPS, MAX_DIGITS = 8, 17
-PLAIN_GAPS = ({" "}, {"-"}, {"."}, set())
+PLAIN_GAPS: tuple[set[str], ...] = ({" "}, {"-"}, {"."}, set())
 CUT_BEFORE = re.compile(r"[0-9][-./:,_]|[^\W\d_][-/]")
 CUT_AFTER = re.compile(r"[-./:,_][0-9]")
+LEAD = re.compile(r"\+\s?\(?$|\($")
 FURTHER = re.compile(r"[0-9][ \-./()]{1,3}$")
 DATE = re.compile(
-    r"(?:19|20)\d\d([-./ ])\d{1,2}\1\d{1,2}|\d{1,2}([-./])\d{1,2}\2(?:19|20)\d\d|(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"
+    r"(?:19|20)\d\d([-./ ])\d{1,2}\1\d{1,2}|\d{1,2}([-./])\d{1,2}\2(?:19|20)\d\d|"
+    r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"
 )
 # how many words that say nothing may stand between the name and the number
 PATIENCE = {"ACCOUNT": 2, "SORT_CODE": 2, "ROUTING": 2, "CVV": 0, "PIN": 0, "SSN": 2, "PHONE": 3}
@@ -30,16 +33,12 @@ class Window:
         self.start, self.end = groups[0][0], groups[-1][1]
         self.sizes = [end - start for start, end in groups]
         self.number = "".join(text[start:end] for start, end in groups)
-        self.gaps = {text[before[1] : after[0]] for before, after in zip(groups, groups[1:], strict=False)}
+        self.gaps = {text[before[1] : after[0]] for before, after in pairwise(groups)}
 
     @property
     def written(self) -> str:
         """As it stands in the text."""
         return self.text[self.start : self.end]
-
-    def may_be(self, kind: str) -> bool:
-        """Whether the number has the form of the kind."""
-        return FORMS[kind](self)
 
 
 def _may_be_account(window: Window) -> bool:
@@ -71,7 +70,7 @@ def _may_be_phone(window: Window) -> bool:
     return not DATE.fullmatch(window.written) and may_be_phone(window.number, window.sizes)
 
 
-FORMS = {
+FORMS: dict[str, Callable[[Window], bool]] = {
     "ACCOUNT": _may_be_account,
     "SORT_CODE": _may_be_sort_code,
     "ROUTING": _may_be_routing,
@@ -93,43 +92,48 @@ def is_ssn(number: str) -> bool:
     return number[:3] not in ("000", "666") and number[0] != "9" and number[3:5] != "00" and number[5:] != "0000"
 
 
-CHECKS = {"ROUTING": passes_aba, "SSN": is_ssn}
+_FREE = "AMOUNT"
+CHECKS: dict[str, Callable[[str], bool]] = {"ROUTING": passes_aba, "SSN": is_ssn}
 
 
 def find_numbers(text: str) -> Iterator[Span]:
-    """Every stretch of whole digit groups that has a kind's form and its name beside it, or a form that is plain alone."""
+    """Every stretch of whole digit groups with a kind's form and its name beside it, or a form that is plain alone."""
     groups = digit_groups(text)
-    for first in range(len(groups)):
-        if follows_money(text, groups[first][0]):
+    after = [_FREE if is_amount(text, end) else name_after(text, end) for _, end in groups]
+    for first, (start, _) in enumerate(groups):
+        if follows_money(text, start):
             continue
-        count = 0
-        for last in range(first, min(first + MAX_GROUPS + 1, len(groups))):
-            if last > first and not GAP.fullmatch(text, groups[last - 1][1], groups[last][0]):
-                break
-            count += groups[last][1] - groups[last][0]
-            if count > MAX_DIGITS:
-                break
-            if count >= 3 and not is_amount(text, groups[last][1]):
-                yield from _judged(Window(text, groups[first : last + 1]))
+        before = list(names_before(text, start))
+        for last in _ends(text, groups, first):
+            if after[last] == _FREE:
+                continue
+            window = Window(text, groups[first : last + 1])
+            kind = None if _is_cut(window) else _by_form(window) or _by_name(window, before, after[last])
+            if kind is not None:
+                yield Span(kind, _start(window, kind), window.end, SCORES[kind])
 
 
-def _judged(window: Window) -> Iterator[Span]:
-    kind = _kind(window)
-    if kind == "PHONE":
-        yield Span("PHONE", _phone_start(window), window.end, SCORES["PHONE"])
-    elif kind is not None:
-        yield Span(kind, window.start, window.end, SCORES[kind])
+def _ends(text: str, groups: list[tuple[int, int]], first: int) -> Iterator[int]:
+    """Last groups of the stretches of at least three digits that begin with the group `first`."""
+    count = 0
+    for last in range(first, min(first + MAX_GROUPS + 1, len(groups))):
+        if last > first and not GAP.fullmatch(text, groups[last - 1][1], groups[last][0]):
+            return
+        count += groups[last][1] - groups[last][0]
+        if count > MAX_DIGITS:
+            return
+        if count >= 3:
+            yield last
 
 
-def _kind(window: Window) -> str | None:
-    if not any(form(window) for form in FORMS.values()) or _is_cut(window):
-        return None
+def _by_form(window: Window) -> str | None:
+    """The kind that the form alone tells."""
     if window.sizes == [3, 2, 4] and window.gaps in PLAIN_GAPS[:2] and is_ssn(window.number):
         return "SSN"
     plus = window.text[max(0, window.start - 1) : window.start] == "+"
     if looks_like_phone(window.number, window.sizes, window.gaps, plus) and (plus or not _goes_before(window)):
         return "PHONE"
-    return _named(window)
+    return None
 
 
 def _is_cut(window: Window) -> bool:
@@ -145,22 +149,22 @@ def _goes_before(window: Window) -> bool:
     return bool(FURTHER.search(window.text[max(0, window.start - 4) : window.start]))
 
 
-def _named(window: Window) -> str | None:
+def _by_name(window: Window, before: list[tuple[str, int]], after: str | None) -> str | None:
+    """The kind that the words beside it tell."""
     day = False
-    for kind, unknown in names_before(window.text, window.start):
+    for kind, unknown in before:
         if kind == "OTHER":
             break
         if kind == "DAY":
             day = True
-        elif unknown <= PATIENCE[kind] and window.may_be(kind) and (not day or kind == "PHONE"):
+        elif unknown <= PATIENCE[kind] and FORMS[kind](window) and (not day or kind == "PHONE"):
             return kind if CHECKS.get(kind, bool)(window.number) else None
-    following = name_after(window.text, window.end)
-    if following in FORMS and window.may_be(following) and CHECKS.get(following, bool)(window.number):
-        return following
+    if after in FORMS and FORMS[after](window) and CHECKS.get(after, bool)(window.number):
+        return after
     return None
 
 
-def _phone_start(window: Window) -> int:
-    """With the plus and the bracket that belong to it."""
-    match = re.search(r"\+\s?\(?$|\($", window.text[max(0, window.start - 3) : window.start])
+def _start(window: Window, kind: str) -> int:
+    """With the plus and the bracket that belong to a telephone number."""
+    match = LEAD.search(window.text[max(0, window.start - 3) : window.start]) if kind == "PHONE" else None
     return window.start - len(match.group()) if match else window.start

@@ -29,7 +29,8 @@ class BankRecogniser(LocalRecognizer):
 
     def __init__(self, find: Finder, kinds: Sequence[str]) -> None:
         self._find = find
-        super().__init__(supported_entities=list(kinds), name=getattr(find, "__name__", "custom"))
+        self._first_kind = kinds[0]
+        super().__init__(supported_entities=list(kinds), name=kinds[0])
 
     def load(self) -> None:
         """Nothing to load."""
@@ -38,7 +39,7 @@ class BankRecogniser(LocalRecognizer):
         """Presidio's entry."""
         del entities, nlp_artifacts
         metadata = {
-            RecognizerResult.RECOGNIZER_NAME_KEY: self.name,
+            RecognizerResult.RECOGNIZER_NAME_KEY: self._first_kind,
             RecognizerResult.RECOGNIZER_IDENTIFIER_KEY: self.id,
         }
         return [

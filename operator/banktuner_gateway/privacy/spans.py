@@ -31,14 +31,19 @@ def digit_groups(text: str) -> list[tuple[int, int]]:
 
 
 def joined(spans: Iterable[Span]) -> list[Span]:
-    """Spans that overlap as one, of the kind with the best score (then the longest), in the text's order."""
+    """Spans that overlap as one, in the text's order.
+
+    Its kind is that of the best score, then of the longest, among those that begin in its first `LONGEST` characters:
+    a stream has to name the kind before it knows where a long list of numbers ends.
+    """
     result: list[Span] = []
     best: Span | None = None
     for span in sorted(spans, key=lambda span: (span.start, -span.end, span.kind)):
-        if not result or best is None or span.start >= result[-1].end:
+        if best is None or span.start >= result[-1].end:
             best = span
             result.append(span)
             continue
-        best = max(best, span, key=lambda one: (one.score, one.end - one.start))
+        if span.start < result[-1].start + LONGEST:
+            best = max(best, span, key=lambda one: (one.score, one.end - one.start))
         result[-1] = Span(best.kind, result[-1].start, max(result[-1].end, span.end), best.score)
     return result

@@ -1,6 +1,6 @@
 """Masks and restores answers that arrive piece by piece; what has been sent is never taken back.
 
-Both hold back the end of what has arrived as long as more text could still change it, and give the same as the whole text would.
+Both hold back the end of what has arrived as long as more text could still change it.
 """
 
 import re
@@ -8,22 +8,30 @@ import re
 from banktuner_gateway.privacy.holding import first_unsettled
 from banktuner_gateway.privacy.masker import Masker, replaced
 from banktuner_gateway.privacy.normalise import Normalised, normalise
-from banktuner_gateway.privacy.spans import BEFORE, Span, joined
+from banktuner_gateway.privacy.spans import BEFORE, LONGEST, Span, joined
 from banktuner_gateway.privacy.vault import LONGEST_PLACEHOLDER, Vault
 
+COVERED = "COVERED"
+"""Kind of the stretch at the beginning of what is held back that a label sent before stands for."""
 OPEN_PLACEHOLDER = re.compile(r"<(?:[A-Z][A-Z0-9_]*)?$")
 
 
 class StreamMasker:
-    """Redacts one answer. Holds back at most `LONGEST + AFTER` visible characters, mostly the last two words.
+    """Redacts one answer. Holds back at most `2 * LONGEST + AFTER` visible characters, mostly the last two words.
 
-    A stretch that is being masked already may be longer. A feed is CPU work, mostly of less than 0.3 ms.
+    A feed is CPU work, mostly of less than 0.3 ms.
     """
 
     def __init__(self, masker: Masker) -> None:
         self._masker = masker
         self._context = ""
         self._pending = ""
+        self._covered = 0
+
+    @property
+    def held(self) -> str:
+        """What has arrived and was not sent."""
+        return self._pending
 
     def feed(self, chunk: str) -> str:
         """What may be sent now that `chunk` has arrived."""
@@ -37,23 +45,41 @@ class StreamMasker:
     def _settled(self, at_end: bool) -> str:
         whole = self._context + self._pending
         plain = normalise(whole)
-        base = len(normalise(self._context).text)
-        spans = joined(span for span in self._masker.overlapping(plain.text) if span.start >= base)
-        cut = len(plain.text) if at_end else self._cut(plain.text, base, spans)
-        return self._send(whole, plain, [span for span in spans if span.end <= cut], cut)
+        base = plain.place_of(len(self._context))
+        cut = len(plain.text)
+        if not at_end:
+            cut = first_unsettled(plain.text, base, everything=self._masker.has_entities)
+            if cut == base:
+                return ""
+        found = [span for span in self._masker.overlapping(plain.text) if span.start >= base]
+        if self._covered:
+            found.append(Span(COVERED, base, plain.place_of(len(self._context) + self._covered), 2.0))
+        return self._send(whole, plain, found, cut)
 
-    def _cut(self, text: str, base: int, spans: list[Span]) -> int:
-        cut = first_unsettled(text, base, everything=self._masker.has_entities)
-        return next((span.start for span in spans if span.start < cut < span.end), cut)
+    def _send(self, whole: str, plain: Normalised, found: list[Span], cut: int) -> str:
+        spans = joined(found)
+        open_span = next((span for span in spans if span.start < cut < span.end), None)
+        reached = cut
+        if open_span is not None and open_span.start + LONGEST > cut and open_span.kind != COVERED:
+            cut = reached = open_span.start
+        elif open_span is not None:
+            # too long to hold back: what is certain to be masked is dropped, the rest of it when it comes
+            reached = max(span.end for span in found if open_span.start <= span.start < cut)
+        masked = [(span, _label(span)) for span in spans if span.start < cut]
+        return self._advance(whole, plain, masked, (cut, max(cut, reached)))
 
-    def _send(self, whole: str, plain: Normalised, spans: list[Span], cut: int) -> str:
+    def _advance(self, whole: str, plain: Normalised, masked: list[tuple[Span, str]], cut: tuple[int, int]) -> str:
         sent = len(self._context)
-        end = max(sent, plain.source_start(cut, len(whole)))
-        settled = whole[:end]
-        masked = replaced(settled, plain, ((span, f"<{span.kind}>") for span in spans))
-        kept = plain.source_start(max(0, cut - BEFORE), len(whole))
+        end = max(sent, plain.source_start(cut[0], len(whole)))
+        text = replaced(whole[:end], plain, masked)[sent:]
+        kept = plain.source_start(max(0, cut[0] - BEFORE), len(whole))
         self._context, self._pending = whole[kept:end], whole[end:]
-        return masked[sent:]
+        self._covered = plain.source_start(cut[1], len(whole)) - end if cut[1] > cut[0] else 0
+        return text
+
+
+def _label(span: Span) -> str:
+    return "" if span.kind == COVERED else f"<{span.kind}>"
 
 
 class StreamRestorer:

@@ -1,4 +1,4 @@
-"""What a conversation's placeholders stand for. It holds personal data: keep it where the conversation is kept, and no longer."""
+"""What a conversation's placeholders stand for. It holds personal data: keep it as long as the conversation."""
 
 import json
 import re

@@ -91,10 +91,10 @@ class Indexer:
             raise UnreadableError("was removed meanwhile") from None
 
     def _drop_old(self, new: Current) -> None:
-        """What is older than the previous generation: gateways that have not switched yet still search that one."""
-        oldest_kept = new.previous or new.generation
+        """What is older than both: gateways that have not switched yet still search the previous generation."""
+        kept = {new.generation, new.previous or new.generation}
         for generation in self.store.generations():
-            if generation < oldest_kept:
+            if generation < min(kept):
                 self.store.drop(generation)
                 logger.info("generation %s dropped", generation)
 
@@ -112,8 +112,8 @@ def _digest(store: str, encoder: str, chunks: Iterable[Chunk]) -> str:
 
 
 def _new_generation() -> str:
-    """A name that sorts by time; the end keeps two Jobs of one second apart."""
-    return f"g{datetime.now(UTC):%Y%m%dt%H%M%S}{secrets.token_hex(3)}"
+    """A name that sorts by time; the end keeps two Jobs of one moment apart."""
+    return f"g{datetime.now(UTC):%Y%m%dt%H%M%S%f}{secrets.token_hex(3)}"
 
 
 def _tell_progress(done: int, total: int) -> None:

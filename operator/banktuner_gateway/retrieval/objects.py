@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from obstore.exceptions import (
@@ -14,7 +14,7 @@ from obstore.exceptions import (
     PreconditionError,
     UnauthenticatedError,
 )
-from obstore.store import S3Store
+from obstore.store import ObjectStore, S3Store
 
 from banktuner_api.exit_codes import ExitCode
 from banktuner_api.run_config import ObjectRef
@@ -54,9 +54,9 @@ class Content:
 
 
 class Folder:
-    """A folder of a bucket. Methods raise ObjectMissingError, ObjectChangedError and RetrievalError; all of them wait for the network."""
+    """A folder of a bucket. Methods wait for the network and raise ObjectMissingError and RetrievalError."""
 
-    def __init__(self, bucket: S3Store, prefix: str, field: str) -> None:
+    def __init__(self, bucket: ObjectStore, prefix: str, field: str) -> None:
         """`prefix` without leading or trailing slash; `field` is named in errors."""
         self._bucket = bucket
         self._prefix = prefix
@@ -86,9 +86,12 @@ class Folder:
         self._guard(lambda: self._bucket.put(self._key(path), data))
 
     def replace(self, path: str, data: bytes, etag: str | None) -> None:
-        """Write an object only where it is still the one with `etag` (None: where there is none). Raises ObjectChangedError."""
-        mode: UpdateVersion | str = "create" if etag is None else {"e_tag": etag, "version": None}
-        self._guard(lambda: self._bucket.put(self._key(path), data, mode=mode, use_multipart=False))  # type: ignore[arg-type]
+        """Write an object only where it is still the one with `etag` (None: where there is none).
+
+        Raises ObjectChangedError too.
+        """
+        mode: Literal["create"] | UpdateVersion = "create" if etag is None else {"e_tag": etag}
+        self._guard(lambda: self._bucket.put(self._key(path), data, mode=mode, use_multipart=False))
 
     def delete(self, path: str) -> None:
         """Delete an object; one that is not there does not matter."""

@@ -50,9 +50,11 @@ def sources(passages: Sequence[Passage]) -> list[Cited]:
 
 def _block(number: int, passage: Passage) -> str:
     chunk = passage.chunk
-    label = " - ".join(_inert(part).replace("\n", " ") for part in (chunk.title, chunk.section) if part)
+    label = " - ".join(part for part in (_inert(chunk.title), _inert(chunk.section)) if part)
+    # A label is one line, whatever a document's name or heading holds.
+    first = " ".join(f"[{number}] {label} ({_inert(chunk.document)})".split())
     lines = [f"> {line}" for line in _inert(chunk.text).split("\n")]
-    return "\n".join([f"[{number}] {label} ({_inert(chunk.document)})", *lines])
+    return "\n".join([first, *lines])
 
 
 def _inert(text: str) -> str:

@@ -18,7 +18,7 @@ from banktuner_gateway.retrieval.types import Passage, Vectors
 logger = logging.getLogger("banktuner.gateway.retrieval")
 
 REFRESH_SECONDS = 15.0
-ROWS_A_PASSAGE = 6
+ROWS_A_PASSAGE = 8
 """Rows asked for each passage wanted: a chunk has several vectors, and they are often next to each other."""
 
 

@@ -1,21 +1,28 @@
-"""POST /api/v1/chat/: one question, one answer."""
+"""POST /api/v1/chat/: a question of a conversation, answered whole or piece by piece."""
 
-import time
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request, Security
 from fastapi.security import HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
+from starlette.responses import JSONResponse, Response
 
-from banktuner_gateway.connection import read_body, until_disconnected
+from banktuner_gateway.connection import EventStream, read_body, until_disconnected
 from banktuner_gateway.deps import Deps
-from banktuner_gateway.engine.messages import Prompt, Turn
 from banktuner_gateway.errors import ApiError, ErrorBody
 from banktuner_gateway.observability import RequestRecord
+from banktuner_gateway.pipeline.messages import Question, Reply
+from banktuner_gateway.routes.entry import allowed_target, enter
 from banktuner_gateway.targets import select_target
 
 PATH = "/api/v1/chat/"
+COMMENT = b": the model answers\n\n"
+"""Begins a stream before there is text that may be sent."""
 
 
 class ChatRequest(BaseModel):
@@ -24,6 +31,10 @@ class ChatRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     message: Annotated[str, Field(min_length=1, max_length=8000, description="The question, 1 to 8,000 characters.")]
+    conversation_id: Annotated[
+        str | None,
+        Field(max_length=64, description="Of an earlier answer; left out or null: a new conversation."),
+    ] = None
     adapter: Annotated[
         str | None,
         Field(
@@ -33,34 +44,66 @@ class ChatRequest(BaseModel):
             "base model where it has none. null, given explicitly: the base model without any adapter.",
         ),
     ] = None
+    stream: Annotated[
+        bool,
+        Field(
+            description="Server-sent events: `piece` with {text}, then `answer` with the whole answer's JSON, "
+            "or `error`."
+        ),
+    ] = False
+
+
+class IntentFound(BaseModel):
+    """What the classifier takes the question for."""
+
+    label: str
+    confidence: float
+
+
+class SourceNamed(BaseModel):
+    """A passage of the bank's documents that the answer rests on."""
+
+    number: int
+    document: str
+    title: str
+    section: str
+    score: float
 
 
 class ChatResponse(BaseModel):
     """An answer."""
 
-    response: Annotated[str, Field(description="What the model says.")]
-    model: Annotated[str, Field(description="Name of the BankingModel.")]
+    response: Annotated[str, Field(description="What the assistant says.")]
+    model: Annotated[str, Field(description="Name of the assistant.")]
     adapter: Annotated[str | None, Field(description="Name of the adapter that answered; null: the base model.")]
+    conversation_id: Annotated[str | None, Field(description="To go on with; null where nothing was kept.")]
+    intent: IntentFound | None
+    sources: list[SourceNamed]
+    refused: Annotated[bool, Field(description="Whether this is the refusal instead of an answer.")]
     request_id: Annotated[str, Field(description="The same as in the header X-Request-ID and in the logs.")]
 
 
 _ERRORS: dict[int | str, dict[str, Any]] = {
     401: {"description": "No token, or not one that is known."},
-    404: {"description": "There is no such adapter; `error.available` lists those there are."},
+    403: {"description": "This adapter is not open to the caller; `error.available` lists those that are."},
+    404: {"description": "There is no such adapter or conversation."},
     408: {"description": "The body took too long to arrive."},
+    409: {"description": "Another question of this conversation is being answered."},
     413: {"description": "The body is too large."},
     422: {"description": "The body is not a question; `error.field` names the field."},
+    429: {"description": "Too many questions; see Retry-After."},
     502: {"description": "The model cannot be reached, or gave no usable answer."},
-    503: {"description": "The adapter is not loaded yet, or the model is busy; see Retry-After."},
+    503: {"description": "Something that every answer needs does not work now; see Retry-After."},
     504: {"description": "The model did not answer in time."},
 }
-# The scheme is here for the OpenAPI document; the check itself is the Authenticator's.
+# The scheme is here for the OpenAPI document; the check itself is the authenticator's.
 router = APIRouter(dependencies=[Security(HTTPBearer(auto_error=False))])
 
 
 @router.post(
     PATH,
     responses={status: {**answer, "model": ErrorBody} for status, answer in _ERRORS.items()},
+    response_model=ChatResponse,
     openapi_extra={
         "requestBody": {
             "required": True,
@@ -68,27 +111,63 @@ router = APIRouter(dependencies=[Security(HTTPBearer(auto_error=False))])
         }
     },
 )
-async def chat(request: Request) -> ChatResponse:
+async def chat(request: Request) -> Response:
     """Ask the assistant one question."""
-    record: RequestRecord = request.state.record
-    deps: Deps = request.app.state.deps
-    record.route = PATH
-    record.caller = (await deps.authenticator.authenticate(request.headers.raw)).name
-    question = parse_question(await read_body(request))
-    use_default = "adapter" not in question.model_fields_set
-    target = select_target(deps.desired.current, deps.desired.superseded, question.adapter, use_default)
-    record.adapter, record.served_name = target.adapter, target.model
-    started = time.perf_counter()
-    try:
-        prompt = Prompt((Turn("user", question.message),), request.app.state.config.max_tokens)
-        work = deps.engine.complete(target, prompt, record.request_id, field="message")
-        answer = await until_disconnected(request.receive, work)
-    finally:
-        record.upstream_seconds = time.perf_counter() - started
-    record.served_name = answer.model
-    return ChatResponse(
-        response=answer.text, model=request.app.state.config.name, adapter=target.adapter, request_id=record.request_id
+    record, deps, caller = await enter(request, PATH)
+    asked = parse_question(await read_body(request))
+    select = partial(select_target, adapter=asked.adapter, use_default="adapter" not in asked.model_fields_set)
+    question = Question(
+        text=asked.message,
+        target=allowed_target(record, deps, caller, select, "adapter"),
+        max_tokens=request.app.state.config.max_tokens,
+        text_field="message",
+        remembered=True,
+        conversation=asked.conversation_id,
     )
+    if asked.stream:
+        return EventStream(_events(deps, record, question), partial(_failed, record))
+    reply = await until_disconnected(request.receive, _answer(deps, record, question))
+    return JSONResponse(_told(deps, record, reply).model_dump())
+
+
+async def _answer(deps: Deps, record: RequestRecord, question: Question) -> Reply:
+    async with deps.limiter.admit(record.caller or ""):
+        return await deps.assistant.answer(question, record)
+
+
+@asynccontextmanager
+async def _events(deps: Deps, record: RequestRecord, question: Question) -> AsyncIterator[AsyncIterator[bytes]]:
+    async with deps.limiter.admit(record.caller or ""), deps.assistant.stream(question, record) as exchange:
+
+        async def events() -> AsyncIterator[bytes]:
+            async for text in exchange.pieces():
+                yield _event("piece", {"text": text}) if text else COMMENT
+            assert exchange.reply is not None
+            yield _event("answer", _told(deps, record, exchange.reply).model_dump())
+
+        yield events()
+
+
+def _told(deps: Deps, record: RequestRecord, reply: Reply) -> ChatResponse:
+    return ChatResponse(
+        response=reply.text,
+        model=deps.model_name,
+        adapter=record.adapter,
+        conversation_id=reply.conversation,
+        intent=IntentFound(label=reply.intent.label, confidence=reply.intent.confidence) if reply.intent else None,
+        sources=[SourceNamed(**vars(one)) for one in reply.sources],
+        refused=reply.refused,
+        request_id=record.request_id,
+    )
+
+
+def _failed(record: RequestRecord, problem: ApiError) -> bytes:
+    record.error_code = problem.code
+    return _event("error", problem.body(record.request_id))
+
+
+def _event(kind: str, data: dict[str, Any]) -> bytes:
+    return f"event: {kind}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n".encode()
 
 
 def parse_question(body: bytes) -> ChatRequest:
@@ -105,5 +184,6 @@ def _unprocessable(problem: ErrorDetails) -> ApiError:
         return ApiError(422, "invalid_body", 'The body must be a JSON object such as {"message": "…"}.')
     field = str(problem["loc"][0])[:64]
     if problem["type"] == "extra_forbidden":
-        return ApiError(422, "unknown_field", "There is no such field. Known: message, adapter.", field=field)
+        known = ", ".join(ChatRequest.model_fields)
+        return ApiError(422, "unknown_field", f"There is no such field. Known: {known}.", field=field)
     return ApiError(422, "invalid_field", problem["msg"] + ".", field=field)

@@ -1,23 +1,26 @@
 """POST /v1/chat/completions and GET /v1/models: the gateway in the form that OpenAI's clients know."""
 
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from functools import partial
 
 from fastapi import APIRouter, Request, Security
 from fastapi.security import HTTPBearer
 from pydantic import ValidationError
 from starlette.responses import JSONResponse, Response
 
+from banktuner_gateway.access.caller import Caller
+from banktuner_gateway.access.rules import may_use
 from banktuner_gateway.connection import EventStream, read_body, until_disconnected
 from banktuner_gateway.deps import Deps
-from banktuner_gateway.engine.messages import Prompt, Usage
+from banktuner_gateway.engine.messages import Delta
 from banktuner_gateway.errors import ApiError
 from banktuner_gateway.observability import RequestRecord
 from banktuner_gateway.openai import responses
 from banktuner_gateway.openai.requests import ChatCompletionRequest
-from banktuner_gateway.targets import Target, model_ids, target_of_model
+from banktuner_gateway.pipeline.messages import Question, Reply
+from banktuner_gateway.routes.entry import allowed_target, enter
+from banktuner_gateway.targets import model_ids, target_of_model
 
 COMPLETIONS, MODELS = "/v1/chat/completions", "/v1/models"
 FIELD = "messages"
@@ -26,9 +29,9 @@ router = APIRouter(dependencies=[Security(HTTPBearer(auto_error=False))])
 
 @router.get(MODELS)
 async def list_models(request: Request) -> JSONResponse:
-    """What `model` may be."""
-    record, deps = await _begin(request, MODELS)
-    ids = model_ids(deps.desired.current)
+    """What `model` may be for this caller."""
+    record, deps, caller = await enter(request, MODELS)
+    ids = [one for one in model_ids(deps.desired.current) if may_use(caller, one, deps.rules)]
     return JSONResponse(responses.models(ids, request.app.state.config.name, int(record.began)))
 
 
@@ -43,54 +46,57 @@ async def list_models(request: Request) -> JSONResponse:
 )
 async def complete(request: Request) -> Response:
     """Ask the assistant; `stream` for the answer piece by piece."""
-    record, deps = await _begin(request, COMPLETIONS)
+    record, deps, caller = await enter(request, COMPLETIONS)
     asked = parse(await read_body(request))
-    target = target_of_model(deps.desired.current, deps.desired.superseded, asked.model)
-    record.adapter, record.served_name = target.adapter, target.model
-    prompt = Prompt(asked.turns(), asked.token_limit(request.app.state.config.max_tokens), asked.sampling())
+    question = _question(request, record, deps, caller, asked)
     if asked.stream:
-        events = _events(deps, record, target, prompt, asked)
-        return EventStream(events, lambda problem: _failed(record, problem))
-    return await _whole(request, deps, target, prompt, asked)
+        return EventStream(_events(deps, record, question, asked), partial(_failed, record))
+    reply = await until_disconnected(request.receive, _answer(deps, record, question))
+    return JSONResponse(responses.completion(record.request_id, int(record.began), asked.model, reply))
 
 
-async def _whole(
-    request: Request, deps: Deps, target: Target, prompt: Prompt, asked: ChatCompletionRequest
-) -> JSONResponse:
-    record: RequestRecord = request.state.record
-    started = time.perf_counter()
-    try:
-        work = deps.engine.complete(target, prompt, record.request_id, FIELD)
-        answer = await until_disconnected(request.receive, work)
-    finally:
-        record.upstream_seconds = time.perf_counter() - started
-    record.served_name = answer.model
-    return JSONResponse(responses.completion(record.request_id, int(record.began), asked.model, answer))
+def _question(
+    request: Request, record: RequestRecord, deps: Deps, caller: Caller, asked: ChatCompletionRequest
+) -> Question:
+    *earlier, last = asked.turns()
+    if last.role != "user":
+        raise ApiError(422, "invalid_field", "The last message must be the user's.", field=FIELD)
+    return Question(
+        text=last.content,
+        target=allowed_target(record, deps, caller, partial(target_of_model, model=asked.model), "model"),
+        max_tokens=asked.token_limit(request.app.state.config.max_tokens),
+        text_field=FIELD,
+        earlier=tuple(earlier),
+        sampling=asked.sampling(),
+    )
+
+
+async def _answer(deps: Deps, record: RequestRecord, question: Question) -> Reply:
+    async with deps.limiter.admit(record.caller or ""):
+        return await deps.assistant.answer(question, record)
 
 
 @asynccontextmanager
 async def _events(
-    deps: Deps, record: RequestRecord, target: Target, prompt: Prompt, asked: ChatCompletionRequest
+    deps: Deps, record: RequestRecord, question: Question, asked: ChatCompletionRequest
 ) -> AsyncIterator[AsyncIterator[bytes]]:
     usage_too = bool(asked.stream_options and asked.stream_options.include_usage)
     chunks = responses.Chunks(record.request_id, int(record.began), asked.model, usage_too)
-    started = time.perf_counter()
-    try:
-        async with deps.engine.stream(target, prompt, record.request_id, FIELD) as (deltas, model):
-            record.served_name = model
+    async with deps.limiter.admit(record.caller or ""), deps.assistant.stream(question, record) as exchange:
 
-            async def events() -> AsyncIterator[bytes]:
-                usage = Usage()
-                yield chunks.first()
-                async for delta in deltas:
-                    usage = delta.usage or usage
-                    if event := chunks.piece(delta):
-                        yield event
-                yield chunks.last(usage)
+        async def events() -> AsyncIterator[bytes]:
+            first = True
+            async for text in exchange.pieces():
+                if first:
+                    yield chunks.first()
+                    first = False
+                if text:
+                    yield chunks.piece(Delta(text))
+            assert exchange.reply is not None
+            yield chunks.piece(Delta(finish_reason=exchange.reply.finish_reason))
+            yield chunks.last(exchange.reply.usage)
 
-            yield events()
-    finally:
-        record.upstream_seconds = time.perf_counter() - started
+        yield events()
 
 
 def parse(body: bytes) -> ChatCompletionRequest:
@@ -107,19 +113,6 @@ def parse(body: bytes) -> ChatCompletionRequest:
     raise ApiError(422, "invalid_field", first["msg"] + ".", field=field)
 
 
-async def _begin(request: Request, path: str) -> tuple[RequestRecord, Deps]:
-    record: RequestRecord = request.state.record
-    deps: Deps = request.app.state.deps
-    record.route = path
-    record.caller = (await deps.authenticator.authenticate(request.headers.raw)).name
-    return record, deps
-
-
 def _failed(record: RequestRecord, problem: ApiError) -> bytes:
     record.error_code = problem.code
     return responses.error_event(problem, record.request_id)
-
-
-def error_body(problem: ApiError, request_id: str) -> dict[str, Any]:
-    """An error of these paths."""
-    return responses.error(problem, request_id)

@@ -44,10 +44,17 @@ async def metrics(request: Request) -> Response:
 
 async def _readiness(deps: Deps) -> Readiness:
     usable = deps.authenticator.usable
-    reasons = [] if usable else list(deps.authenticator.problems)
+    reasons, warnings = ([], list(deps.authenticator.problems)) if usable else (list(deps.authenticator.problems), [])
+    if deps.retriever is not None and deps.retriever.problem:
+        warnings.append(f"documents: {deps.retriever.problem}")
     if deps.desired.current is None:
         reasons.append("desired state: neither the agent API nor desired.json gave one")
     problem = (await deps.engine.health()).problem
     if problem:
         reasons.append(problem)
-    return Readiness(ready=not reasons, reasons=reasons, warnings=deps.authenticator.problems if usable else [])
+    if not deps.audit.healthy:
+        reasons.append("audit: records cannot be kept, so nothing is served")
+    unkept = await deps.conversations.problem()
+    if unkept:
+        reasons.append(f"conversations: {unkept}")
+    return Readiness(ready=not reasons, reasons=reasons, warnings=warnings)

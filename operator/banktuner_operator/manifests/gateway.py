@@ -6,7 +6,7 @@ from banktuner_api import names
 from banktuner_api.bankingmodel import Gateway
 from banktuner_api.common import Json
 from banktuner_api.gateway import Knowledge
-from banktuner_api.serving import GatewayConfig
+from banktuner_api.serving import GatewayConfig, RetrievalConfig
 from banktuner_operator.manifests import configmap, pod, security
 from banktuner_operator.manifests.deployment import Template, deployment
 from banktuner_operator.manifests.metadata import Owner
@@ -14,30 +14,40 @@ from banktuner_operator.manifests.pod import SecretKey
 from banktuner_operator.settings import Profile, Settings
 
 GATEWAY_ANNOTATION = f"{names.GROUP}/{names.GATEWAY_CONFIG_KEY}"
-"""On the pod template: the whole of gateway.json, so that a pod keeps the settings that it was made and staged for."""
+RETRIEVAL_ANNOTATION = f"{names.GROUP}/{names.RETRIEVAL_KEY}"
+"""On pod templates: the whole of a file, so that a pod keeps the settings that it was made and staged for."""
 STAGE_GATEWAY = "stage-gateway"
 GRACE_SECONDS = 35
 MEMORY = "512Mi"
 MEMORY_WITH_MODELS = "2Gi"
 """Limit where a classifier or a sentence encoder is in memory: both are ONNX, a few hundred MB each."""
 STAGED_SIZE = "4Gi"
-_TOKENS, _AUDIT_KEY, _AUDIT = "tokens", "audit-key", "audit"
+_TOKENS, _SECRETS, _AUDIT = "tokens", "secrets", "audit"
 
 
 @dataclass(frozen=True)
 class GatewaySetup:
-    """What decides the gateway's pods. `staging_secrets`: of the classifier and of the encoder."""
+    """What decides the gateway's pods. `staging_secrets`: of the classifier."""
 
     owner: Owner
     asked: Gateway
     config: GatewayConfig
+    retrieval: RetrievalConfig | None
     profile: Profile
     staging_secrets: tuple[str, ...]
 
     @property
-    def stages(self) -> bool:
-        """Whether models are brought into the pods."""
-        return self.config.classifier is not None or self.config.knowledge is not None
+    def models(self) -> bool:
+        """Whether a classifier or an encoder runs in the pods."""
+        return self.config.classifier is not None or self.retrieval is not None
+
+    @property
+    def files(self) -> dict[str, str]:
+        """The settings by annotation."""
+        own = {GATEWAY_ANNOTATION: configmap.pretty(self.config.to_json())}
+        if self.retrieval:
+            own[RETRIEVAL_ANNOTATION] = configmap.pretty(self.retrieval.to_json())
+        return own
 
 
 def gateway_deployment(setup: GatewaySetup, settings: Settings) -> Json:
@@ -47,15 +57,10 @@ def gateway_deployment(setup: GatewaySetup, settings: Settings) -> Json:
         "containers": [_gateway(setup, settings)],
         "volumes": _volumes(setup),
     }
-    if setup.stages:
+    if setup.config.classifier:
         spec["initContainers"] = [_stage(setup, settings)]
-    template = Template("gateway", spec, {GATEWAY_ANNOTATION: content(setup.config)}, Profile())
+    template = Template("gateway", spec, setup.files, Profile())
     return deployment(setup.owner, template, setup.asked.replicas, settings)
-
-
-def content(config: GatewayConfig) -> str:
-    """gateway.json."""
-    return configmap.pretty(config.to_json())
 
 
 def vector_store_key(knowledge: Knowledge | None) -> dict[str, SecretKey]:
@@ -69,26 +74,30 @@ def _gateway(setup: GatewaySetup, settings: Settings) -> Json:
         name="gateway",
         image=settings.images.gateway,
         command=["python", "-m", "banktuner_gateway"],
-        resources=pod.helper_resources(setup.profile, MEMORY_WITH_MODELS if setup.stages else MEMORY),
+        resources=pod.helper_resources(setup.profile, MEMORY_WITH_MODELS if setup.models else MEMORY),
         env={"HOME": "/tmp"},
         secrets=_object_store_secrets(setup.asked),
-        keys=_keys(setup.asked),
+        keys=vector_store_key(setup.asked.knowledge),
         mounts=_mounts(setup),
         extra=_life(),
     ).build(settings)
 
 
 def _object_store_secrets(asked: Gateway) -> list[str]:
-    """Of the audit records' folder, and of the documents' folder, which has the index too."""
-    references = (asked.audit.secret_ref, asked.knowledge.documents.secret_ref if asked.knowledge else None)
-    return sorted({reference.name for reference in references if reference})
+    """Of the audit records' folder, of the documents' folder, which has the index too, and of the encoder."""
+    knowledge = asked.knowledge
+    documents = (knowledge.documents.secret_ref, knowledge.embedding.secret_ref) if knowledge else ()
+    return sorted({reference.name for reference in (asked.audit.secret_ref, *documents) if reference})
 
 
-def _keys(asked: Gateway) -> dict[str, SecretKey]:
-    redis = asked.conversations.redis_secret_ref
-    return ({names.REDIS_URL_VARIABLE: SecretKey(redis.name, "url")} if redis else {}) | vector_store_key(
-        asked.knowledge
-    )
+def _single_keys(asked: Gateway) -> list[Json]:
+    """Sources of the volume with single keys of Secrets; the kubelet brings a changed one to running pods."""
+    wanted = {"audit/key": asked.audit.key_secret_ref, "redis/url": asked.conversations.redis_secret_ref}
+    return [
+        {"secret": {"name": reference.name, "items": [{"key": place.rpartition("/")[2], "path": place}]}}
+        for place, reference in wanted.items()
+        if reference
+    ]
 
 
 def _life() -> Json:
@@ -121,19 +130,20 @@ def _mounts(setup: GatewaySetup) -> list[Json]:
     mounts = [pod.CONFIG, security.token_mount()]
     if asked.auth.tokens_secret_ref:
         mounts.append({"name": _TOKENS, "mountPath": str(names.TOKENS_DIR), "readOnly": True})
-    if asked.audit.key_secret_ref:
-        mounts.append({"name": _AUDIT_KEY, "mountPath": str(names.AUDIT_KEY_FILE.parent), "readOnly": True})
+    if _single_keys(asked):
+        mounts.append({"name": _SECRETS, "mountPath": str(names.SECRETS_DIR), "readOnly": True})
     if asked.audit.claim_name:
         mounts.append({"name": _AUDIT, "mountPath": str(names.AUDIT_DIR)})
-    if setup.stages:
-        mounts.append(pod.WORK | {"readOnly": True})
+    if setup.models:
+        # The search brings its encoder itself; without it nothing is written here.
+        mounts.append(pod.WORK if setup.retrieval else pod.WORK | {"readOnly": True})
     return mounts
 
 
 def _volumes(setup: GatewaySetup) -> list[Json]:
     asked = setup.asked
     shared = configmap.serving_name(setup.owner)
-    own = {GATEWAY_ANNOTATION: names.GATEWAY_CONFIG_KEY}
+    own = {annotation: annotation.removeprefix(f"{names.GROUP}/") for annotation in setup.files}
     volumes = [
         pod.empty_dir("tmp", "256Mi"),
         pod.projected_config(own, shared, [names.DESIRED_KEY, names.CA_KEY]),
@@ -142,12 +152,11 @@ def _volumes(setup: GatewaySetup) -> list[Json]:
     if asked.auth.tokens_secret_ref:
         secret: Json = {"secretName": asked.auth.tokens_secret_ref.name, "defaultMode": 0o440}
         volumes.append({"name": _TOKENS, "secret": secret})
-    if asked.audit.key_secret_ref:
-        key = names.AUDIT_KEY_FILE.name
-        secret = {"secretName": asked.audit.key_secret_ref.name, "items": [{"key": "key", "path": key}]}
-        volumes.append({"name": _AUDIT_KEY, "secret": secret | {"defaultMode": 0o440}})
+    keys = _single_keys(asked)
+    if keys:
+        volumes.append({"name": _SECRETS, "projected": {"defaultMode": 0o440, "sources": keys}})
     if asked.audit.claim_name:
         volumes.append({"name": _AUDIT, "persistentVolumeClaim": {"claimName": asked.audit.claim_name}})
-    if setup.stages:
+    if setup.models:
         volumes.append(pod.empty_dir("work", STAGED_SIZE))
     return volumes

@@ -7,13 +7,11 @@ from banktuner_api.common import Json
 from banktuner_api.gateway import Knowledge
 from banktuner_api.serving import RetrievalConfig
 from banktuner_operator.manifests import configmap, pod, security
-from banktuner_operator.manifests.gateway import vector_store_key
+from banktuner_operator.manifests.gateway import RETRIEVAL_ANNOTATION, vector_store_key
 from banktuner_operator.manifests.metadata import CONFIG_ANNOTATION, Owner, digest
 from banktuner_operator.settings import Profile, Settings
 
 COMPONENT = "index"
-RETRIEVAL_ANNOTATION = f"{names.GROUP}/{names.RETRIEVAL_KEY}"
-"""On the pod template: the whole of retrieval.json, so that a run is of exactly the settings that it is named for."""
 DEADLINE_SECONDS = 6 * 3600
 MEMORY = "2Gi"
 ENCODER_SIZE = "4Gi"

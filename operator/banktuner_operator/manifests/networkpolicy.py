@@ -45,7 +45,8 @@ def gateway_policy(owner: Owner, settings: Settings, asked: Gateway) -> Json:
 
 
 def _stores_objects(asked: Gateway) -> bool:
-    return bool(asked.scope.classifier or asked.knowledge or asked.audit.sink == "ObjectStore")
+    classified = asked.scope is not None and asked.scope.classifier is not None
+    return classified or asked.knowledge is not None or asked.audit.sink == "ObjectStore"
 
 
 def _vector_stores(knowledge: Knowledge | None, settings: Settings) -> list[Peer]:

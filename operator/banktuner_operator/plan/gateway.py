@@ -1,5 +1,7 @@
 """What a BankingModel's gateway is told: its settings, the classifier that it waits for, the bank's documents."""
 
+from collections.abc import Mapping
+
 from pydantic import ValidationError
 
 from banktuner_api import names
@@ -7,7 +9,7 @@ from banktuner_api.bankingmodel import AdapterState, BankingModelSpec
 from banktuner_api.common import Json
 from banktuner_api.finetunejob_spec import Task
 from banktuner_api.finetunejob_status import ArtifactStatus, ServedAs
-from banktuner_api.gateway import Classifier, Knowledge
+from banktuner_api.gateway import Knowledge, Scope
 from banktuner_api.run_config import ObjectRef
 from banktuner_api.serving import GatewayConfig, RetrievalConfig
 from banktuner_operator.manifests.gateway import GATEWAY_ANNOTATION, STAGE_GATEWAY
@@ -20,14 +22,14 @@ from banktuner_operator.plan.types import Check
 
 FIELD = "spec.gateway.scope.classifier.fineTuneJob"
 LARGEST_SETTINGS = 200_000
-"""Bytes of gateway.json: Kubernetes takes 262,144 of all annotations of an object."""
+"""Bytes of gateway.json and retrieval.json: Kubernetes takes 262,144 of all annotations of an object."""
 INDEX_FOLDER = ".banktuner"
 """Below the documents' folder; readers of documents pass over names that begin with a dot."""
 
 
-def too_large(content: str) -> Check | None:
+def too_large(files: Mapping[str, str]) -> Check | None:
     """Settings that no pod can be given; None: they fit."""
-    size = len(content.encode())
+    size = sum(len(content.encode()) for content in files.values())
     if size <= LARGEST_SETTINGS:
         return None
     message = f"spec.gateway: its settings take {size} bytes, at most {LARGEST_SETTINGS}: name fewer groups in access"
@@ -51,8 +53,9 @@ def staging_secrets(deployment: Json | None) -> set[str]:
     return {source["secretRef"]["name"] for source in sources}
 
 
-def classifier(asked: Classifier | None, jobs: dict[str, Json], before: GatewayConfig | None) -> Resolved:
+def classifier(scope: Scope | None, jobs: dict[str, Json], before: GatewayConfig | None) -> Resolved:
     """The scope's classifier; empty where none is named."""
+    asked = scope.classifier if scope else None
     if asked is None:
         return Resolved()
     if asked.uri:
@@ -76,7 +79,7 @@ def classifier(asked: Classifier | None, jobs: dict[str, Json], before: GatewayC
 
 def _carried(name: str, before: GatewayConfig | None) -> ObjectRef | None:
     """Where the classifier from this job was found, so that it outlives the job's deletion."""
-    asked = before.scope.classifier if before else None
+    asked = before.scope.classifier if before and before.scope else None
     same = asked is not None and asked.fine_tune_job is not None and asked.fine_tune_job.name == name
     return before.classifier if before and same else None
 
@@ -109,7 +112,7 @@ def retrieval(knowledge: Knowledge | None, owner: Owner) -> RetrievalConfig | No
 def secret_fields(spec: BankingModelSpec) -> list[tuple[str, str]]:
     """(field, Secret name) of every Secret that the gateway's part of a spec names."""
     asked = spec.gateway
-    classified, knowledge = asked.scope.classifier, asked.knowledge
+    classified, knowledge = asked.scope.classifier if asked.scope else None, asked.knowledge
     references = {
         "auth.tokensSecretRef": asked.auth.tokens_secret_ref,
         "scope.classifier.secretRef": classified.secret_ref if classified else None,

@@ -74,7 +74,7 @@ def _decide(case: _Case, view: ModelView) -> Plan:
         accepted = base.blocked if base.blocked and base.state == AdapterState.FAILED else view.accepted
         return model_status.plan(replace(view, accepted=accepted))
     served = _gateway_setup(case, found)
-    too_large = gateway.too_large(manifest.content(served.config)) if served else None
+    too_large = gateway.too_large(served.files) if served else None
     obstacle = case.snapshot.obstacle or engine_support.options(case.spec, case.engine) or too_large
     if obstacle:
         return model_status.plan(replace(view, accepted=obstacle))
@@ -90,7 +90,7 @@ def _find(case: _Case, profile: Profile) -> _Found:
     before = Before.of(_live_config_map(case))
     base = serving.model(case.spec, case.snapshot.jobs, before)
     told = gateway.told_before(_live_deployment(case, "gateway"))
-    classifier = gateway.classifier(case.spec.gateway.scope.classifier, case.snapshot.jobs, told)
+    classifier = gateway.classifier(case.spec.gateway.scope, case.snapshot.jobs, told)
     return _Found(base, _adapters(case, base, before), classifier, profile)
 
 
@@ -173,16 +173,13 @@ def _gateway_setup(case: _Case, found: _Found) -> GatewaySetup | None:
         audit=asked.audit,
         conversations=asked.conversations,
         rate_limit=asked.rate_limit,
-        knowledge=gateway.retrieval(asked.knowledge, case.owner),
     )
-    return GatewaySetup(case.owner, asked, config, found.profile, _staging_secrets(case, classifier))
+    retrieval = gateway.retrieval(asked.knowledge, case.owner)
+    return GatewaySetup(case.owner, asked, config, retrieval, found.profile, _staging_secrets(case, classifier))
 
 
 def _staging_secrets(case: _Case, classifier: Resolved) -> tuple[str, ...]:
-    knowledge = case.spec.gateway.knowledge
     secrets = {classifier.secret} if classifier.secret else set()
-    if knowledge and knowledge.embedding.secret_ref:
-        secrets.add(knowledge.embedding.secret_ref.name)
     if classifier.carried:
         secrets |= gateway.staging_secrets(_live_deployment(case, "gateway"))
     return tuple(sorted(secrets))

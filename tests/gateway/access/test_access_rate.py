@@ -100,6 +100,13 @@ async def test_what_the_slots_refuse_costs_nothing_of_the_rate(clock):
     assert await refusal(limiter) is None
 
 
+async def test_a_long_stream_saves_up_no_more_than_a_burst(clock):
+    limiter = RateLimiter(RateLimit(requests_per_minute=60, burst=3, concurrency=100), clock)
+    async with limiter.admit("teller"):
+        clock.now += 3600
+        assert sum([await refusal(limiter) is None for _ in range(50)]) == 3
+
+
 @pytest.mark.parametrize("end", [RuntimeError, asyncio.CancelledError])
 async def test_a_slot_is_freed_however_a_request_ends(clock, end):
     limiter = RateLimiter(RateLimit(burst=10, concurrency=1), clock)
@@ -158,23 +165,29 @@ limits = st.builds(
 steps = st.lists(st.one_of(st.just(0.0), st.floats(-5, 120, allow_nan=False), st.floats(0, 0.01)), max_size=80)
 
 
-def _admitted(limit: RateLimit, moves: list[float]) -> list[tuple[float, ApiError | None]]:
+def _admitted(limit: RateLimit, moves: list[float], held: bool) -> list[tuple[float, ApiError | None]]:
+    """When each request came and what it got; with `held` the first one lasts, so that its caller is never idle."""
+
     async def ask() -> list[tuple[float, ApiError | None]]:
         clock = Clock()
         limiter = RateLimiter(limit, clock)
-        answers = []
-        for move in moves:
-            clock.now += move
-            answers.append((clock.now, await refusal(limiter)))
+        answers: list[tuple[float, ApiError | None]] = []
+        async with AsyncExitStack() as lasting:
+            if held:
+                await lasting.enter_async_context(limiter.admit("teller"))
+                answers.append((clock.now, None))
+            for move in moves:
+                clock.now += move
+                answers.append((clock.now, await refusal(limiter)))
         return answers
 
     return asyncio.run(ask())
 
 
-@given(limit=limits, moves=steps)
-def test_never_more_than_the_burst_and_the_rate_in_any_window(limit, moves):
+@given(limit=limits, moves=steps, held=st.booleans())
+def test_never_more_than_the_burst_and_the_rate_in_any_window(limit, moves, held):
     """Also with a clock that is set back: no window of the requests that were let in holds more."""
-    times = [at for at, error in _admitted(limit, moves) if error is None]
+    times = [at for at, error in _admitted(limit, moves, held) if error is None]
     for start in range(len(times)):
         for end in range(start, len(times)):
             window = times[start : end + 1]
@@ -182,11 +195,11 @@ def test_never_more_than_the_burst_and_the_rate_in_any_window(limit, moves):
             assert len(window) <= allowed + 0.1
 
 
-@given(limit=limits, moves=st.lists(st.floats(0, 30), max_size=80))
-def test_as_much_as_a_bucket_of_tokens_lets_through(limit, moves):
+@given(limit=limits, moves=st.lists(st.floats(0, 30), max_size=80), held=st.booleans())
+def test_as_much_as_a_bucket_of_tokens_lets_through(limit, moves, held):
     """The same decisions as the plain bucket, but where it holds one token to within rounding."""
     tokens, last = float(limit.burst), 1000.0
-    for at, error in _admitted(limit, moves):
+    for at, error in _admitted(limit, moves, held):
         tokens = min(limit.burst, tokens + (at - last) * limit.requests_per_minute / 60)
         last = at
         if abs(tokens - 1) > 0.1:

@@ -72,18 +72,15 @@ async def test_kinds_of_tokens_that_are_meant_for_access(authenticator, typ):
     assert (await authenticator.authenticate(bearer(token))).name == "teller-7"
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"aud": [AUDIENCE, "something-else"]},
-        {"nbf": int(time.time()) + 5},
-        {"iat": int(time.time()) + 5},
-        {"exp": int(time.time()) - 5},
-    ],
-    ids=["one of several audiences", "nbf", "iat", "exp"],
-)
-async def test_clocks_may_differ_a_little(authenticator, changes):
-    token = sign(KEYS["ES256"], "ES256", claims(**changes), kid="ES256")
+@pytest.mark.parametrize(("claim", "seconds"), [("nbf", 20), ("iat", 20), ("exp", -5)])
+async def test_clocks_may_differ_a_little(authenticator, claim, seconds):
+    await authenticator.authenticate(bearer(sign(KEYS["ES256"], "ES256", claims(), kid="ES256")))
+    token = sign(KEYS["ES256"], "ES256", claims(**{claim: int(time.time()) + seconds}), kid="ES256")
+    assert (await authenticator.authenticate(bearer(token))).name == "teller-7"
+
+
+async def test_one_of_several_audiences_is_enough(authenticator):
+    token = sign(KEYS["ES256"], "ES256", claims(aud=[AUDIENCE, "something-else"]), kid="ES256")
     assert (await authenticator.authenticate(bearer(token))).name == "teller-7"
 
 

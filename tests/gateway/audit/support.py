@@ -23,7 +23,8 @@ from banktuner_gateway.audit.verify import Options, Result, verify
 SECRET = b"0123456789abcdef0123456789abcdef"
 KEY = AuditKey(SECRET)
 TIME = "2026-03-01T10:00:00.000000Z"
-QUICK = Timing(write=0.5, retry=0.05, publish=30)
+QUICK = Timing(write=60, retry=0.05, publish=30)
+"""Gives up no write, so that a busy machine is no outage; those that fail are tried again soon."""
 
 
 def decision(number: int, **changes) -> Decision:
@@ -43,14 +44,16 @@ def decision(number: int, **changes) -> Decision:
     return Decision.model_validate({**members, **changes})
 
 
-def make_lines(count: int, chain: str = "pod-a", key: AuditKey = KEY, *, ended: bool = False) -> list[bytes]:
+def make_lines(
+    count: int, chain: str = "pod-a", key: AuditKey = KEY, *, time: str = TIME, ended: bool = False
+) -> list[bytes]:
     """A chain of `count` records, the first of which is `started`."""
     entries: list[Entry] = [Started(gateway="bank/assistant"), *(decision(number) for number in range(1, count))]
     if ended:
         entries[-1] = Stopped()
     lines, at = [], Position(0, GENESIS)
     for entry in entries:
-        lines.append(seal(entry, chain, at, TIME, key))
+        lines.append(seal(entry, chain, at, time, key))
         at = Position(at.sequence + 1, hash_line(lines[-1]))
     return lines
 

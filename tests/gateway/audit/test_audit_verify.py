@@ -158,7 +158,9 @@ def test_any_beginning_of_a_chain_is_told_from_the_whole_by_its_head(
 
 @settings(max_examples=200)
 @given(st.lists(st.integers(0, 8), max_size=12).filter(lambda order: order != list(range(len(order)))))
-def test_any_other_order_or_choice_of_lines_is_found(tmp_path_factory: pytest.TempPathFactory, order: list[int]) -> None:
+def test_any_other_order_or_choice_of_lines_is_found(
+    tmp_path_factory: pytest.TempPathFactory, order: list[int]
+) -> None:
     path = write_lines(tmp_path_factory.getbasetemp() / "order.jsonl", [LINES[number] for number in order])
     assert check(path).problems
 
@@ -173,7 +175,14 @@ def test_no_file_ends_the_verifier(tmp_path_factory: pytest.TempPathFactory, con
 
 def test_records_are_found_in_a_log_between_other_lines_and_chains(tmp_path: Path) -> None:
     other = make_lines(3, "pod-b")
-    lines = [b'{"level":"info"}', *LINES[:2], other[0], b"words", b"2026-03-01T10:00:00Z stdout F " + LINES[2], other[1]]
+    lines = [
+        b'{"level":"info"}',
+        *LINES[:2],
+        other[0],
+        b"words",
+        b"2026-03-01T10:00:00Z stdout F " + LINES[2],
+        other[1],
+    ]
     path = write_lines(tmp_path / "container.log", lines)
     result = check(path, log=True)
     assert result.problems == []

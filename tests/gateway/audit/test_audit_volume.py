@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from banktuner_gateway.audit.errors import AuditUnavailableError
-from banktuner_gateway.audit.keys import KeySource
+from banktuner_gateway.audit.keys import AuditKey, KeySource
+from banktuner_gateway.audit.log import Timing
 from banktuner_gateway.audit.record import read_record
+from banktuner_gateway.audit.verify import Options, verify
 from banktuner_gateway.audit.volume import VolumeSink
 from tests.gateway.audit.conftest import SmallDisk
 from tests.gateway.audit.support import KEY, check, decision, head_of, key_file, make_lines, open_log, write_lines
@@ -246,12 +248,8 @@ async def test_who_shortens_a_chain_must_change_its_witnesses_too(folder: Path, 
 
 
 async def test_a_new_key_is_taken_without_a_restart(folder: Path, tmp_path: Path) -> None:
-    from banktuner_gateway.audit.keys import AuditKey
-    from banktuner_gateway.audit.log import Timing
-    from banktuner_gateway.audit.verify import Options, verify
-
     path, new = key_file(tmp_path), b"n" * 40
-    timing = Timing(write=2, retry=0.05, publish=0.02)
+    timing = Timing(write=60, retry=0.05, publish=0.02)
     async with open_log(VolumeSink(folder, "pod-a"), KeySource(path), "pod-a", timing) as log:
         await log.append(decision(1))
         path.write_bytes(b"short")

@@ -85,6 +85,8 @@ async def test_a_claim_ends_by_itself_and_then_adds_nothing(store, clock):
         await store.append(lost, FIRST, {})
     assert (error.value.status, error.value.code) == (409, "conversation_busy")
     taken = await store.begin("teller", conversation)
+    with pytest.raises(ApiError):
+        await store.append(lost, FIRST, {})
     await store.release(lost)
     with pytest.raises(ApiError):
         await store.begin("teller", conversation)

@@ -4,10 +4,9 @@ import asyncio
 
 import pytest
 
-from banktuner_api.gateway import Conversations
 from banktuner_gateway.conversations import redis_store
 from banktuner_gateway.conversations.redis_store import RedisStore
-from banktuner_gateway.conversations.store import open_turn
+from banktuner_gateway.conversations.store import _finishing, open_turn
 from banktuner_gateway.errors import ApiError
 from tests.gateway.conversations.conftest import CLAIM_SECONDS, SETTINGS
 from tests.gateway.conversations.test_conversations_store import FIRST, SECOND, said
@@ -31,8 +30,8 @@ async def refusal(work) -> tuple[int, str, dict[str, str]]:
     return error.value.status, error.value.code, error.value.headers
 
 
-async def test_keys_tell_nothing_and_all_of_them_end(redis_store, server):
-    async with open_turn(redis_store, "teller-7@bank.example", None) as turn:
+async def test_keys_tell_nothing_and_all_of_them_end(shared_store, server):
+    async with open_turn(shared_store, "teller-7@bank.example", None) as turn:
         with server.client() as client:
             assert len(client.keys()) == 3
         await turn.add(FIRST, {"<CARD_1>": "4111111111111111"})
@@ -40,73 +39,77 @@ async def test_keys_tell_nothing_and_all_of_them_end(redis_store, server):
         keys = client.keys()
         assert len(keys) == 2
         assert not any(b"teller" in key or b"assistant" in key for key in keys)
-        assert all(595 < client.ttl(key) <= 602 for key in keys)
+        assert all(0 < client.ttl(key) <= 602 for key in keys)
 
 
-async def test_a_silent_conversation_is_forgotten_and_so_is_its_id(server):
-    store = RedisStore(server.url, "bank/assistant", Conversations.model_construct(max_turns=3, ttl_seconds=1), 1)
-    conversation = await said(store, "teller", None)
-    await asyncio.sleep(1.2)
-    assert (await refusal(store.history("teller", conversation)))[0] == 404
-    assert await store.erase("teller") == 0
-    await store.close()
+async def test_a_silent_conversation_is_forgotten_and_so_is_its_id(shared_store, server):
+    conversation = await said(shared_store, "teller", None)
+    with server.client() as client:
+        client.pexpireat(next(client.scan_iter(f"*:{conversation}")), 1)
+    assert (await refusal(shared_store.history("teller", conversation)))[0] == 404
+    assert (await refusal(shared_store.begin("teller", conversation)))[0] == 404
+    assert await shared_store.erase("teller") == 0
+    with server.client() as client:
+        assert client.keys() == []
 
 
-async def test_the_index_does_not_grow_with_what_expired(redis_store, server):
-    await said(redis_store, "teller", None)
+async def test_the_index_does_not_grow_with_what_expired(shared_store, server):
+    await said(shared_store, "teller", None)
     with server.client() as client:
         index = next(client.scan_iter("*:all"))
         client.zadd(index, {f"expired {number}": 1000 + number for number in range(100)})
-        await said(redis_store, "teller", None)
+        await said(shared_store, "teller", None)
         assert client.zcard(index) == 2
 
 
-async def test_a_claim_ends_by_itself_and_then_adds_nothing(server):
-    store = RedisStore(server.url, "bank/assistant", SETTINGS, 0.1)
-    conversation = await said(store, "teller", None)
-    lost = await store.begin("teller", conversation)
+async def test_a_claim_ends_by_itself_and_then_adds_nothing(shared_store, server):
+    hasty = RedisStore(server.url, "bank/assistant", SETTINGS, 0.1)
+    conversation = await said(shared_store, "teller", None)
+    lost = await hasty.begin("teller", conversation)
     await asyncio.sleep(0.2)
-    assert (await refusal(store.append(lost, FIRST, {})))[:2] == (409, "conversation_busy")
-    taken = await store.begin("teller", conversation)
-    await store.release(lost)
-    await store.append(taken, SECOND, {})
-    assert (await store.history("teller", conversation)).turns == (FIRST, SECOND)
-    await store.close()
+    assert (await refusal(hasty.append(lost, FIRST, {})))[:2] == (409, "conversation_busy")
+    taken = await shared_store.begin("teller", conversation)
+    assert (await refusal(hasty.append(lost, FIRST, {})))[:2] == (409, "conversation_busy")
+    await hasty.release(lost)
+    assert (await refusal(shared_store.begin("teller", conversation)))[:2] == (409, "conversation_busy")
+    await shared_store.append(taken, SECOND, {})
+    assert (await shared_store.history("teller", conversation)).turns == (FIRST, SECOND)
+    await hasty.close()
 
 
-async def test_what_is_sent_twice_is_done_once(redis_store):
+async def test_what_is_sent_twice_is_done_once(shared_store):
     """A lost answer makes the client send its script again."""
-    conversation = await said(redis_store, "teller", None)
-    claim = await redis_store.begin("teller", conversation)
+    conversation = await said(shared_store, "teller", None)
+    claim = await shared_store.begin("teller", conversation)
     for _ in range(2):
-        await redis_store.append(claim, SECOND, {})
-    assert (await redis_store.history("teller", conversation)).turns == (FIRST, SECOND)
-    await redis_store.release(claim)
-    await said(redis_store, "teller", conversation)
+        await shared_store.append(claim, SECOND, {})
+    assert (await shared_store.history("teller", conversation)).turns == (FIRST, SECOND)
+    await shared_store.release(claim)
+    await said(shared_store, "teller", conversation)
 
 
-async def test_two_replicas_share_conversations_and_claims(redis_store, server):
+async def test_two_replicas_share_conversations_and_claims(shared_store, server):
     other = RedisStore(server.url, "bank/assistant", SETTINGS, CLAIM_SECONDS)
-    conversation = await said(redis_store, "teller", None)
+    conversation = await said(shared_store, "teller", None)
     async with open_turn(other, "teller", conversation) as turn:
         assert turn.conversation.turns == (FIRST,)
-        assert (await refusal(redis_store.begin("teller", conversation)))[:2] == (409, "conversation_busy")
+        assert (await refusal(shared_store.begin("teller", conversation)))[:2] == (409, "conversation_busy")
     await other.close()
 
 
-async def test_two_models_on_one_server_do_not_meet(redis_store, server):
+async def test_two_models_on_one_server_do_not_meet(shared_store, server):
     other = RedisStore(server.url, "bank/other", SETTINGS, CLAIM_SECONDS)
-    conversation = await said(redis_store, "teller", None)
+    conversation = await said(shared_store, "teller", None)
     assert (await refusal(other.history("teller", conversation)))[0] == 404
     assert await other.erase("teller") == 0
     await other.close()
 
 
-async def test_erasure_of_more_than_one_script_takes(redis_store, server, monkeypatch):
-    monkeypatch.setattr("banktuner_gateway.conversations.redis_store._ERASED_AT_ONCE", 10)
+async def test_erasure_of_more_than_one_script_takes(shared_store, server, monkeypatch):
+    monkeypatch.setattr(redis_store, "_ERASED_AT_ONCE", 10)
     for _ in range(35):
-        await said(redis_store, "teller", None)
-    assert await redis_store.erase("teller") == 35
+        await said(shared_store, "teller", None)
+    assert await shared_store.erase("teller") == 35
     with server.client() as client:
         assert client.keys() == []
 
@@ -144,16 +147,19 @@ async def test_a_restarted_server_is_not_noticed(own_server):
 
 
 async def test_a_silent_server_is_given_up_on(own_server, monkeypatch):
-    monkeypatch.setattr(redis_store, "SOCKET_SECONDS", 0.1)
-    store = RedisStore(own_server.url, "bank/assistant", SETTINGS, CLAIM_SECONDS)
-    conversation = await said(store, "teller", None)
+    patient = RedisStore(own_server.url, "bank/assistant", SETTINGS, CLAIM_SECONDS)
+    conversation = await said(patient, "teller", None)
     own_server.pause()
-    async with asyncio.timeout(30):
-        assert await refusal(store.history("teller", conversation)) == UNAVAILABLE
-        assert await refusal(store.begin("teller", None)) == UNAVAILABLE
+    monkeypatch.setattr(redis_store, "SOCKET_SECONDS", 0.1)
+    by_socket = RedisStore(own_server.url, "bank/assistant", SETTINGS, CLAIM_SECONDS)
+    assert await refusal(by_socket.history("teller", conversation)) == UNAVAILABLE
+    monkeypatch.setattr(redis_store, "OPERATION_SECONDS", 0.1)
+    assert await refusal(patient.begin("teller", None)) == UNAVAILABLE
+    monkeypatch.setattr(redis_store, "OPERATION_SECONDS", 120.0)
     own_server.resume()
-    assert (await store.history("teller", conversation)).turns == (FIRST,)
-    await store.close()
+    assert (await patient.history("teller", conversation)).turns == (FIRST,)
+    for store in (patient, by_socket):
+        await store.close()
 
 
 async def test_a_cancelled_request_does_not_leave_its_answer_to_the_next(own_server, monkeypatch):
@@ -172,6 +178,25 @@ async def test_a_cancelled_request_does_not_leave_its_answer_to_the_next(own_ser
     await store.close()
 
 
+async def test_a_request_cancelled_while_it_begins_leaves_the_conversation_free(own_server):
+    store = RedisStore(own_server.url, "bank/assistant", SETTINGS, CLAIM_SECONDS)
+    conversation = await said(store, "teller", None)
+    own_server.pause()
+    asking = asyncio.create_task(said(store, "teller", conversation))
+    await asyncio.sleep(0.1)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    own_server.resume()
+    with own_server.client() as client:
+        # First the claim is there, because the server had the question, and then it is given back.
+        async with asyncio.timeout(120):
+            while client.dbsize() != 2 or _finishing:
+                await asyncio.sleep(0.01)
+    await said(store, "teller", conversation)
+    await store.close()
+
+
 async def test_a_full_server_is_told(tmp_path):
     server = ValkeyServer(tmp_path, "--maxmemory", "1", "--maxmemory-policy", "noeviction")
     server.start()
@@ -183,13 +208,13 @@ async def test_a_full_server_is_told(tmp_path):
         server.stop()
 
 
-async def test_what_somebody_else_wrote_there_is_told_and_not_quoted(redis_store, server, caplog):
-    conversation = await said(redis_store, "teller", None)
+async def test_what_somebody_else_wrote_there_is_told_and_not_quoted(shared_store, server, caplog):
+    conversation = await said(shared_store, "teller", None)
     with server.client() as client:
         key = next(client.scan_iter(f"*:{conversation}"))
         for text in (b"secret words", b"[]", b'{"turns": [1], "vault": {}}', b'{"turns": []}'):
             client.hset(key, "text", text)
-            assert await refusal(redis_store.history("teller", conversation)) == UNAVAILABLE
+            assert await refusal(shared_store.history("teller", conversation)) == UNAVAILABLE
     assert "cannot be read" in caplog.text
     assert "secret words" not in caplog.text
 

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from banktuner_gateway.conversations.model import Conversation, Turn
-from banktuner_gateway.conversations.store import open_turn
+from banktuner_gateway.conversations.store import checked_id, new_id, open_turn
 from banktuner_gateway.errors import ApiError
 
 FIRST = Turn("How do I freeze my card <CARD_1>?", "In the app.")
@@ -65,6 +65,14 @@ async def test_what_was_never_begun_is_unknown(store, presented):
     assert await refused(store.begin("teller", presented)) == GONE
     assert await refused(store.history("teller", presented)) == GONE
     assert await refused(store.delete("teller", presented)) == GONE
+
+
+def test_no_key_is_made_of_what_is_no_id():
+    good = new_id()
+    assert checked_id(good) == good
+    for presented in (good + "\n", good + "x", " " + good, good.replace("4", "5", 1) + "*", "*"):
+        with pytest.raises(ApiError):
+            checked_id(presented)
 
 
 async def test_an_id_in_another_form_is_another_id(store):

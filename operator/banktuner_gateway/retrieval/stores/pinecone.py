@@ -76,7 +76,7 @@ class PineconeStore:
         """See VectorStore."""
         with vendor_errors(VENDOR):
             try:
-                self._index.delete(delete_all=True, namespace=self._name(generation))
+                self._index.delete_namespace(name=self._name(generation))
             except NotFoundError:
                 return
 

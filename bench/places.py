@@ -4,9 +4,8 @@ import importlib
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT.parent / "shared" / "data"
-OUTPUT = ROOT / "build" / "bench" / "trainer.json"
 SCRATCH = ROOT / "build" / "bench"
 
 

@@ -1,0 +1,211 @@
+"""Answers a question, whole or in pieces: guards before and after the model, the conversation, the record."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from banktuner_gateway.conversations.model import Turn as KeptTurn
+from banktuner_gateway.conversations.store import OpenTurn, open_turn
+from banktuner_gateway.engine.messages import Delta, Usage
+from banktuner_gateway.errors import ApiError
+from banktuner_gateway.observability import RequestRecord
+from banktuner_gateway.pipeline.messages import Question, Reply
+from banktuner_gateway.pipeline.outgoing import Outgoing
+from banktuner_gateway.pipeline.parts import Parts, at_once, in_thread
+from banktuner_gateway.pipeline.prepare import Fixed, Ready, prepare
+from banktuner_gateway.pipeline.trace import Outcome, Trace, audit_unavailable
+from banktuner_gateway.privacy.vault import Vault
+
+FILTERED = "content_filter"
+"""What OpenAI's clients know as the reason why an answer ended early or was replaced."""
+CLIENT_LEFT = 499
+
+
+class Assistant:
+    """One for the process."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def answer(self, question: Question, record: RequestRecord) -> Reply:
+        """The whole answer, recorded. Raises ApiError."""
+        async with self._exchange(question, record) as exchange:
+            return await exchange.whole()
+
+    @asynccontextmanager
+    async def stream(self, question: Question, record: RequestRecord) -> AsyncIterator["Exchange"]:
+        """`pieces()` of the answer, and when they are read its `reply`. Raises ApiError, on entry and while reading."""
+        async with self._exchange(question, record) as exchange:
+            yield exchange
+
+    @asynccontextmanager
+    async def _exchange(self, question: Question, record: RequestRecord) -> AsyncIterator["Exchange"]:
+        if not self._parts.audit.healthy:
+            raise audit_unavailable()
+        trace = Trace(self._parts.audit, record)
+        exchange = Exchange(self._parts, question, trace)
+        try:
+            async with self._turn(question, record) as turn:
+                await exchange.begin(turn)
+                yield exchange
+        except ApiError as problem:
+            await exchange.failed(problem)
+            raise
+        except asyncio.CancelledError:
+            # In a task of its own: this one is cancelled.
+            await asyncio.shield(asyncio.create_task(exchange.left()))
+            raise
+
+    @asynccontextmanager
+    async def _turn(self, question: Question, record: RequestRecord) -> AsyncIterator[OpenTurn | None]:
+        if not question.remembered:
+            yield None
+            return
+        caller = record.caller or ""
+        async with open_turn(self._parts.conversations, caller, question.conversation) as turn:
+            yield turn
+
+
+class Exchange:
+    """A question being answered."""
+
+    def __init__(self, parts: Parts, question: Question, trace: Trace) -> None:
+        self.reply: Reply | None = None
+        self._parts = parts
+        self._question = question
+        self._trace = trace
+        self._turn: OpenTurn | None = None
+        self._vault = Vault()
+        self._prepared: Fixed | Ready = Fixed("", refused=True)
+        self._streaming = False
+
+    async def begin(self, turn: OpenTurn | None) -> None:
+        """Everything before the model."""
+        self._turn = turn
+        history: tuple[KeptTurn, ...] = ()
+        if turn is not None:
+            self._trace.conversation = turn.conversation.id
+            history = turn.conversation.turns
+            if turn.conversation.vault:
+                self._vault = await at_once(Vault.from_json, json.dumps(dict(turn.conversation.vault)))
+        self._prepared = await prepare(self._parts, self._question, history, self._vault, self._trace)
+
+    async def whole(self) -> Reply:
+        """Raises ApiError."""
+        if isinstance(self._prepared, Fixed):
+            return await self._fixed(self._prepared)
+        outgoing = Outgoing(self._parts, self._vault)
+        started = time.perf_counter()
+        record = self._trace.request
+        try:
+            said = await self._parts.engine.complete(
+                self._question.target, self._prepared.prompt, record.request_id, self._question.text_field
+            )
+        finally:
+            record.upstream_seconds = time.perf_counter() - started
+        self._served(said.model)
+        text = await self._out(outgoing, said.text, at_end=True)
+        return await self._spoken(outgoing, text, said.finish_reason, said.usage)
+
+    async def pieces(self) -> AsyncIterator[str]:
+        """What may be sent, as it comes, and "" at once when the engine begins to answer; `reply` is there afterwards.
+
+        Raises ApiError.
+        """
+        self._streaming = True
+        await self._trace.keep("started", 200, "stream_started")
+        if isinstance(self._prepared, Fixed):
+            yield self._prepared.text
+            await self._fixed(self._prepared)
+            return
+        outgoing = Outgoing(self._parts, self._vault)
+        sent: list[str] = []
+        last = Delta(finish_reason="stop")
+        async for delta in self._deltas(self._prepared):
+            if not sent:
+                sent.append("")
+                yield ""
+            last = Delta(finish_reason=delta.finish_reason or last.finish_reason, usage=delta.usage or last.usage)
+            if text := await self._out(outgoing, delta.text, at_end=False):
+                sent.append(text)
+                yield text
+            if outgoing.refused:
+                break
+        if rest := await self._out(outgoing, "", at_end=True):
+            sent.append(rest)
+            yield rest
+        await self._spoken(outgoing, "".join(sent), last.finish_reason or "stop", last.usage or Usage())
+
+    async def failed(self, problem: ApiError) -> None:
+        """Record that there was no answer, unless it is the record that failed."""
+        if not self._trace.request.audited and problem.code != "audit_unavailable":
+            await self._keep("denied" if problem.status < 500 else "failed", problem.status, problem.code)
+
+    async def left(self) -> None:
+        """Record that the client went away."""
+        if not self._trace.request.audited:
+            await self._keep("cancelled", CLIENT_LEFT, "client_disconnected")
+
+    async def _deltas(self, ready: Ready) -> AsyncIterator[Delta]:
+        started = time.perf_counter()
+        record = self._trace.request
+        try:
+            stream = self._parts.engine.stream(
+                self._question.target, ready.prompt, record.request_id, self._question.text_field
+            )
+            async with stream as (deltas, model):
+                self._served(model)
+                async for delta in deltas:
+                    yield delta
+        finally:
+            record.upstream_seconds = time.perf_counter() - started
+
+    async def _out(self, outgoing: Outgoing, piece: str, at_end: bool) -> str:
+        """Through the guards; in a thread where a classifier is asked."""
+
+        def work() -> str:
+            text = outgoing.feed(piece) if piece else ""
+            return text + outgoing.flush() if at_end and not outgoing.refused else text
+
+        return await in_thread(work) if self._parts.scope.threshold is not None else await at_once(work)
+
+    async def _fixed(self, fixed: Fixed) -> Reply:
+        reason = FILTERED if fixed.refused else "stop"
+        self.reply = Reply(fixed.text, fixed.refused, reason, Usage(), fixed.intent)
+        self._trace.said(fixed.text)
+        await self._keep("refused" if fixed.refused else "answered", 200)
+        return self.reply
+
+    async def _spoken(self, outgoing: Outgoing, text: str, reason: str, usage: Usage) -> Reply:
+        assert isinstance(self._prepared, Ready)
+        outgoing.tell(self._trace)
+        refused = outgoing.refused
+        kept = self._parts.rejection if refused else outgoing.masked
+        self._trace.said(kept)
+        conversation = None
+        if self._turn is not None:
+            conversation = self._turn.conversation.id
+            vault = json.loads(self._vault.to_json())
+            await self._turn.add(KeptTurn(self._prepared.masked, kept), vault)
+        self.reply = Reply(
+            self._parts.rejection if refused else text,
+            refused,
+            FILTERED if refused else reason,
+            usage,
+            self._prepared.intent,
+            () if refused else self._prepared.sources,
+            conversation,
+        )
+        await self._keep("refused" if refused else "answered", 200)
+        return self.reply
+
+    async def _keep(self, outcome: Outcome, status: int, error: str | None = None) -> None:
+        self._trace.request.audited = True
+        await self._trace.keep(outcome, status, "stream_ended" if self._streaming else "decision", error)
+
+    def _served(self, model: str) -> None:
+        self._trace.request.served_name = model
+        target = self._question.target
+        self._trace.adapter_digest = target.digest if model == target.model else None

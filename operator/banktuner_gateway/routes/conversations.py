@@ -1,0 +1,42 @@
+"""Forgetting what was said: one conversation, or all of a caller."""
+
+from fastapi import APIRouter, Request, Security
+from fastapi.security import HTTPBearer
+from starlette.responses import JSONResponse, Response
+
+from banktuner_gateway.audit.errors import AuditUnavailableError
+from banktuner_gateway.audit.record import Erasure
+from banktuner_gateway.deps import Deps
+from banktuner_gateway.observability import RequestRecord
+from banktuner_gateway.pipeline.trace import audit_unavailable
+from banktuner_gateway.routes.entry import enter
+
+PATH = "/api/v1/conversations"
+ALL = "*"
+router = APIRouter(dependencies=[Security(HTTPBearer(auto_error=False))])
+
+
+@router.delete(PATH + "/{conversation_id}", status_code=204)
+async def forget(request: Request, conversation_id: str) -> Response:
+    """Forget one conversation of the caller's."""
+    record, deps, caller = await enter(request, PATH)
+    await deps.conversations.delete(caller.name, conversation_id)
+    await _record(deps, record, conversation_id)
+    return Response(status_code=204)
+
+
+@router.delete(PATH)
+async def forget_all(request: Request) -> JSONResponse:
+    """Forget every conversation of the caller's, and tell how many there were."""
+    record, deps, caller = await enter(request, PATH)
+    count = await deps.conversations.erase(caller.name)
+    await _record(deps, record, ALL)
+    return JSONResponse({"erased": count})
+
+
+async def _record(deps: Deps, record: RequestRecord, conversation: str) -> None:
+    """Erased it is all the same; the caller learns that nothing tells of it yet and asks again."""
+    try:
+        await deps.audit.append(Erasure(request_id=record.request_id, caller=record.caller, conversation=conversation))
+    except AuditUnavailableError:
+        raise audit_unavailable() from None

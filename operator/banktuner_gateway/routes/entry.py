@@ -1,0 +1,34 @@
+"""What every question's route begins with: who asks, and which model is to answer."""
+
+from collections.abc import Callable
+
+from fastapi import Request
+
+from banktuner_api.serving import DesiredState
+from banktuner_gateway.access.caller import Caller
+from banktuner_gateway.access.rules import require_access
+from banktuner_gateway.deps import Deps
+from banktuner_gateway.observability import RequestRecord
+from banktuner_gateway.targets import Target
+
+Select = Callable[[DesiredState | None, dict[str, str]], Target]
+
+
+async def enter(request: Request, path: str) -> tuple[RequestRecord, Deps, Caller]:
+    """Raises ApiError 401."""
+    record: RequestRecord = request.state.record
+    deps: Deps = request.app.state.deps
+    record.route = path
+    caller = await deps.authenticator.authenticate(request.headers.raw)
+    record.caller = caller.name
+    return record, deps, caller
+
+
+def allowed_target(record: RequestRecord, deps: Deps, caller: Caller, select: Select, field: str) -> Target:
+    """What `select` finds, if the caller may use it. Raises ApiError 403, 404, 503."""
+    state = deps.desired.current
+    target = select(state, deps.desired.superseded)
+    record.adapter, record.served_name = target.adapter, target.model
+    adapters = [item.name for item in state.adapters] if state else []
+    require_access(caller, target.adapter, adapters, deps.rules, field=field)
+    return target

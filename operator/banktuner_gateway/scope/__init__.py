@@ -1,0 +1,1 @@
+"""A bank's business or not: judged before a question reaches the model, and again in what the model says."""

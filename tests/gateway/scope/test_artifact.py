@@ -1,0 +1,35 @@
+"""The promised figures with a trained classifier, where `make bench-trainer` has left one."""
+
+import pytest
+
+from banktuner_api.gateway import REJECTION
+from banktuner_gateway.scope.classifier import IntentClassifier
+from banktuner_gateway.scope.guard import ScopeGuard
+from bench.gateway.scope import ARTIFACT, DATA, rows
+
+pytestmark = pytest.mark.skipif(
+    not (ARTIFACT / "classifier.onnx").exists() or not (DATA / "clinc150").is_dir(),
+    reason="no classifier at build/bench/scope/work/output/onnx, or no data at ../shared/data",
+)
+ASKED = (
+    *("What is my account balance?", "How do I transfer money?", "What are the ATM fees?"),
+    *("When will my salary be deposited?", "I want to dispute a transaction."),
+)
+OFF = (
+    *("What is the weather today?", "Who won the Super Bowl?", "What is 2+2?", "Tell me a joke."),
+    "What is the capital of France?",
+)
+
+
+def test_the_bars_are_reached() -> None:
+    for row in rows(ARTIFACT, DATA):
+        assert row["value"] >= row["bar"], row["name"]
+
+
+def test_what_has_to_be_answered_and_what_refused() -> None:
+    guard = ScopeGuard(IntentClassifier(ARTIFACT), None, REJECTION)
+    for question in ASKED:
+        assert guard.question(question).allowed, question
+    for question in OFF:
+        assert not guard.question(question).allowed, question
+        assert not guard.question(question, list(ASKED)).allowed, question
