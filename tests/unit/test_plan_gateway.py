@@ -1,7 +1,9 @@
 """Decisions about a BankingModel's gateway: its settings, its classifier, the indexing of its documents."""
 
+import argparse
 import json
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from banktuner_api import names
 from banktuner_api.bankingmodel import BankingModelSpec
 from banktuner_api.serving import GatewayConfig, RetrievalConfig
 from banktuner_gateway.retrieval import config as search
+from banktuner_gateway.settings import load_settings, parse_arguments
 from banktuner_operator.cluster.gather import referenced_jobs
 from banktuner_operator.plan import model_status
 from banktuner_operator.plan.model import plan_banking_model
@@ -415,3 +418,29 @@ def test_a_models_jobs_are_all_that_it_names() -> None:
     named = {"model": {"fineTuneJob": {"name": "base"}}, "gateway": gateway(scope=CLASSIFIED)}
     assert referenced_jobs(model_owner(**named)) == ["base", "intents"]
     assert referenced_jobs({"spec": {"model": {}, "gateway": {"auth": {}}}}) == []
+
+
+def test_the_process_finds_what_its_pod_has(tmp_path: Path) -> None:
+    """The pod's files, laid out as its volumes and mounts say, are where the gateway's defaults look for them."""
+    live = deployment(decide(model_owner(gateway=GATEWAY)).apply)
+    assert live is not None
+    template = live["spec"]["template"]
+    (container,) = template["spec"]["containers"]
+    places = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+    for volume in template["spec"]["volumes"]:
+        for source in volume.get("projected", {}).get("sources", []):
+            for item in [*source.get("downwardAPI", {}).get("items", []), *source.get("secret", {}).get("items", [])]:
+                file = tmp_path / places[volume["name"]].lstrip("/") / item["path"]
+                file.parent.mkdir(parents=True, exist_ok=True)
+                name = item["fieldRef"]["fieldPath"].split("'")[1] if "fieldRef" in item else ""
+                file.write_text(template["metadata"]["annotations"].get(name, "x"))
+    defaults = vars(parse_arguments([]))
+    options = {
+        key: tmp_path / str(value).lstrip("/") if isinstance(value, Path) else value for key, value in defaults.items()
+    }
+    (options["work_dir"] / "classifier").mkdir(parents=True)
+    settings = load_settings(argparse.Namespace(**options))
+    assert settings.config == told([live])
+    assert settings.audit_key and settings.redis_url and settings.retrieval and settings.classifier
+    assert search.load_config(settings.retrieval).top_k == 4
+    assert defaults["work_dir"] / "classifier" == names.CLASSIFIER_DIR
