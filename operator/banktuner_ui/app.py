@@ -64,8 +64,9 @@ def _add_signing_in(app: FastAPI, settings: Settings, gateway: Gateway, sessions
         )  # fmt: skip
         return answer
 
-    @app.post("/logout")
+    @app.get("/logout")
     async def logout(request: Request) -> Response:
+        # another site's link cannot do this: its request comes without the cookie
         sessions.end(request.cookies)
         answer = RedirectResponse("/login", 303)
         answer.delete_cookie(sessions.cookie, secure=settings.secure_cookie, httponly=True, samesite="strict")

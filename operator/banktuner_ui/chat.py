@@ -11,12 +11,12 @@ from banktuner_ui.answers import BASE, GatewayError
 from banktuner_ui.asking import STOPPED, WAITING, Side, ask
 from banktuner_ui.client import Gateway
 from banktuner_ui.sessions import Page, Session, Sessions
-from banktuner_ui.style import SIGN_OUT
 
 MESSAGE_CHARACTERS = 8000
 """The gateway's bound of a question."""
 OPEN_PAGES = 1000
 """Whose texts Gradio may keep in memory; a closed page's are forgotten at once."""
+PLACEHOLDER = "Ask about accounts, transactions, fees, loans and cards."
 History = list[dict[str, Any]]
 
 
@@ -39,14 +39,14 @@ class ChatPage:
 
     def _layout(self) -> None:
         with gr.Row(elem_id="top", equal_height=True):
-            gr.HTML(f"<h1>{rendering.as_html(self._title)}</h1>", elem_id="title")
-            gr.HTML(SIGN_OUT, elem_id="sign-out")
+            gr.Markdown(f"# {rendering.as_text(self._title)}", elem_id="title", latex_delimiters=[])
+            gr.Button("Sign out", link="/logout", size="sm", elem_id="sign-out", scale=0, min_width=110)
         with gr.Row(elem_id="choices", equal_height=True):
             options = [("Assistant (default)", "default:")]
             self._choice = gr.Dropdown(options, value="default:", label="Who answers", elem_id="who", min_width=200)
             self._compare = gr.Checkbox(label="Base model beside it", elem_id="compare", min_width=200)
-            self._new = gr.Button("New conversation", elem_id="new", size="md", min_width=160)
-        self._notice = gr.Markdown(visible=False, elem_id="notice")
+            self._new = gr.Button("New conversation", elem_id="new", size="md", min_width=160, scale=0)
+        self._notice = gr.Markdown(visible=False, elem_id="notice", latex_delimiters=[])
         with gr.Row(elem_id="conversations", equal_height=True, scale=1):
             self._tuned = _conversation("Assistant", "tuned", visible=True)
             self._base = _conversation("Base model", "base", visible=False)
@@ -142,7 +142,7 @@ class ChatPage:
 
 def _conversation(label: str, name: str, visible: bool) -> gr.Chatbot:
     return gr.Chatbot(
-        label=label, elem_id=name, visible=visible, height="100%", min_height=280, latex_delimiters=[],
+        label=label, elem_id=name, visible=visible, height=None, latex_delimiters=[], placeholder=PLACEHOLDER,
         sanitize_html=True, allow_tags=False, buttons=["copy"], feedback_options=None, allow_file_downloads=False,
         group_consecutive_messages=False, layout="bubble",
     )  # fmt: skip

@@ -18,12 +18,13 @@ from banktuner_ui.sessions import Sessions
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 """Of a page's event, which brings the conversation as the page shows it."""
-_OPEN = {("GET", "/login"), ("POST", "/login"), ("POST", "/logout"), ("GET", "/healthz")}
+_OPEN = {("GET", "/login"), ("POST", "/login"), ("GET", "/logout"), ("GET", "/healthz")}
 _API = "/gradio_api"
-_GET = re.compile(rf"/|/config|/theme\.css|/assets/[\w./-]+|/static/[\w./-]+|{_API}/(startup-events|theme\.css|info)")
+_GET = re.compile(rf"/|/config|/favicon\.ico|/theme\.css|/assets/[\w./-]+|/static/[\w./-]+|{_API}/(startup-events|theme\.css|info)")
 _PAGE_GET = re.compile(rf"{_API}/queue/data|{_API}/heartbeat/(?P<page>\w+)")
 _PAGE_POST = {f"{_API}/queue/join", f"{_API}/cancel", f"{_API}/reset"}
 _SCRIPT = re.compile(rb"<script>(.*?)</script>|<script data-gradio-mode>(.*?)</script>", re.DOTALL)
+_MANIFEST = b'<link rel="manifest" href="/manifest.json" />'
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -33,7 +34,7 @@ _HEADERS = {
 }
 _POLICY = (
     "default-src 'none'; script-src 'self'{}; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
-    "font-src 'self' data:; connect-src 'self'; manifest-src 'self'; base-uri 'self'; form-action 'self'; "
+    "font-src 'self' data:; connect-src 'self'; base-uri 'self'; form-action 'self'; "
     "frame-ancestors 'none'"
 )
 
@@ -104,9 +105,11 @@ class Door:
                 body += message.get("body", b"")
 
         await self._app({**scope, "headers": kept}, receive, keep)
+        body = body.replace(_MANIFEST, b"")
         scripts = [first or second for first, second in _SCRIPT.findall(body)]
         hashes = "".join(f" 'sha256-{base64.b64encode(hashlib.sha256(text).digest()).decode()}'" for text in scripts)
         guarded = _with_headers(send, _POLICY.format(hashes))
+        MutableHeaders(scope=start)["Content-Length"] = str(len(body))
         await guarded(start)
         await guarded({"type": "http.response.body", "body": body})
 

@@ -1,7 +1,6 @@
 """Pure: answers, sources and errors as Markdown in which nothing of the text is HTML, a link or a picture."""
 
 import re
-from html import escape
 
 from banktuner_ui.answers import BASE, DEFAULT, Answer, Choice, GatewayError, Source
 
@@ -91,8 +90,3 @@ def choice(value: str) -> Choice:
     if kind == "adapter" and name:
         return Choice("adapter", name)
     return BASE if kind == "base" else DEFAULT
-
-
-def as_html(text: str) -> str:
-    """`text` for use in HTML."""
-    return escape(text)

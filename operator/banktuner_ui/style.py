@@ -4,18 +4,18 @@ from html import escape
 
 import gradio as gr
 
-SIGN_OUT = '<form method="post" action="/logout"><button type="submit">Sign out</button></form>'
 CSS = """
 .gradio-container { max-width: 1280px !important; margin: 0 auto !important; padding: 12px 16px !important; }
 #title h1 { font-size: 1.35rem; font-weight: 600; margin: 0; }
-#top { justify-content: space-between; flex-wrap: nowrap; }
-#sign-out { flex: 0 0 auto !important; min-width: 0 !important; width: auto !important; }
-#sign-out button { border: 1px solid var(--border-color-primary); border-radius: 6px; padding: 4px 12px;
-  background: transparent; color: var(--body-text-color); cursor: pointer; white-space: nowrap; }
-#choices > * { flex-grow: 1; }
-#conversations { min-height: 45vh; }
+#top { align-items: center; flex-wrap: nowrap; }
+#choices { align-items: center; }
+#tuned, #base { height: calc(100dvh - 260px) !important; min-height: 300px; }
 #notice { border-left: 4px solid #b45309; padding: 6px 12px; }
 footer { display: none !important; }
+@media (max-width: 700px) {
+  .gradio-container { padding: 8px !important; }
+  #conversations:has(#base) #tuned, #conversations:has(#base) #base { height: 42dvh !important; min-height: 240px; }
+}
 """
 _SYSTEM_FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "DejaVu Sans", "sans-serif")
 
