@@ -45,7 +45,7 @@ class ChatPage:
             options = [("Assistant (default)", "default:")]
             self._choice = gr.Dropdown(options, value="default:", label="Who answers", elem_id="who", min_width=200)
             self._compare = gr.Checkbox(label="Base model beside it", elem_id="compare", min_width=200)
-            self._new = gr.Button("New conversation", elem_id="new", size="md", min_width=160, scale=0)
+            self._new = gr.Button("New conversation", elem_id="new", size="md", min_width=200, scale=0)
         self._notice = gr.Markdown(visible=False, elem_id="notice", latex_delimiters=[])
         with gr.Row(elem_id="conversations", equal_height=True, scale=1):
             self._tuned = _conversation("Assistant", "tuned", visible=True)
@@ -68,7 +68,8 @@ class ChatPage:
             preprocess=False, **private,
         )  # fmt: skip
         self._stop.click(self._stopped, both, asking, cancels=[asked], preprocess=False, **private)
-        self._new.click(self._begin_anew, None, [*asking, self._notice], cancels=[asked], **private)
+        anew = [self._new.click, self._tuned.clear, self._base.clear]
+        gr.on(anew, self._begin_anew, None, [*asking, self._notice], cancels=[asked], **private)
         self._compare.change(lambda on: gr.update(visible=on), self._compare, self._base, **private)
         blocks.load(self._opened, None, [self._choice, self._notice], **private)
         blocks.unload(self._closed)
@@ -100,14 +101,14 @@ class ChatPage:
         if compare:
             sides.append(Side(BASE, page.base, lambda key: setattr(page, "base", key)))
             histories.append([*base, asked])
-        yield gr.update(value="", interactive=False), *_shown(histories, sides), *_buttons(asking=True)
+        yield gr.update(value=""), *_shown(histories, sides), *_buttons(asking=True)
         async with aclosing(ask(self._gateway, session.token, question, sides)) as changes:
             async for _ in changes:
                 yield gr.skip(), *_shown(histories, sides), gr.skip(), gr.skip()
-        yield gr.update(interactive=True), *_shown(histories, sides), *_buttons(asking=False)
+        yield gr.skip(), *_shown(histories, sides), *_buttons(asking=False)
 
     def _stopped(self, tuned: History, base: History) -> tuple[Any, ...]:
-        return gr.update(interactive=True), _marked(tuned), _marked(base), *_buttons(asking=False)
+        return gr.skip(), _marked(tuned), _marked(base), *_buttons(asking=False)
 
     async def _begin_anew(self, request: gr.Request) -> tuple[Any, ...]:
         notice = gr.update(visible=False)
@@ -120,7 +121,7 @@ class ChatPage:
             except GatewayError as error:
                 said = f"The conversation before could not be deleted. {rendering.error(error)}"
                 notice = gr.update(value=said, visible=True)
-        return gr.update(value="", interactive=True), [], [], *_buttons(asking=False), notice
+        return gr.update(value=""), [], [], *_buttons(asking=False), notice
 
     async def _forget(self, session: Session, page: Page) -> None:
         known = [key for key in (page.tuned, page.base) if key]

@@ -6,10 +6,13 @@ import gradio as gr
 
 CSS = """
 .gradio-container { max-width: 1280px !important; margin: 0 auto !important; padding: 12px 16px !important; }
+.gradio-container, .gradio-container main, #top, #choices, #conversations, #asking { width: 100% !important; }
 #title h1 { font-size: 1.35rem; font-weight: 600; margin: 0; }
 #top { align-items: center; flex-wrap: nowrap; }
-#choices { align-items: center; }
-#tuned, #base { height: calc(100dvh - 260px) !important; min-height: 300px; }
+#choices, #choices .form { align-items: center; }
+#tuned, #base { height: calc(100dvh - 280px) !important; min-height: 300px; }
+#tuned p:last-child > em:only-child, #base p:last-child > em:only-child {
+  font-size: .8rem; font-style: normal; color: var(--body-text-color-subdued); overflow-wrap: anywhere; }
 #notice { border-left: 4px solid #b45309; padding: 6px 12px; }
 footer { display: none !important; }
 @media (max-width: 700px) {
