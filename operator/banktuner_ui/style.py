@@ -10,13 +10,14 @@ CSS = """
 #title h1 { font-size: 1.35rem; font-weight: 600; margin: 0; }
 #top { align-items: center; flex-wrap: nowrap; }
 #choices, #choices .form { align-items: center; }
+#choices .form { background: var(--block-background-fill); }
 #tuned, #base { height: calc(100dvh - 280px) !important; min-height: 300px; }
 #tuned p:last-child > em:only-child, #base p:last-child > em:only-child {
-  font-size: .8rem; font-style: normal; color: var(--body-text-color-subdued); overflow-wrap: anywhere; }
+  font-size: .8rem; font-style: normal; opacity: .8; overflow-wrap: anywhere; }
 #notice { border-left: 4px solid #b45309; padding: 6px 12px; }
 footer { display: none !important; }
 @media (max-width: 700px) {
-  .gradio-container { padding: 8px !important; }
+  .gradio-container, .gradio-container main { padding: 8px !important; }
   #conversations:has(#base) #tuned, #conversations:has(#base) #base { height: 42dvh !important; min-height: 240px; }
 }
 """

@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from selenium import webdriver
+from selenium.common.exceptions import TimeoutException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
@@ -42,7 +43,11 @@ class Browser:
         return found[0].text if found else ""
 
     def until(self, condition: Callable[[], object]) -> None:
-        WebDriverWait(self.driver, PATIENCE_SECONDS, poll_frequency=0.1).until(lambda _: condition())
+        """Fails with what the page says instead."""
+        try:
+            WebDriverWait(self.driver, PATIENCE_SECONDS, poll_frequency=0.1).until(lambda _: condition())
+        except TimeoutException:
+            raise AssertionError(f"{self.driver.current_url} says: {self.text('body')}") from None
 
     def sign_in(self, url: str, token: str) -> None:
         self.driver.delete_all_cookies()
