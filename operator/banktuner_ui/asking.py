@@ -1,6 +1,6 @@
 """One question to one or two models, as the texts that the page shows while the answers grow."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -42,10 +42,13 @@ class Side:
         self.shown = f"{rendering.as_markdown(self.text)}\n\n{said}" if self.text else said
 
 
-async def ask(gateway: Gateway, token: str, message: str, sides: list[Side]) -> AsyncGenerator[None, None]:
-    """Ask all sides at once; yields whenever what they show has changed. Closing it ends the requests."""
+async def ask(
+    gateway: Gateway, token: str, message: str, sides: list[Side], wanted: Callable[[], bool]
+) -> AsyncGenerator[None, None]:
+    """Ask all sides at once; yields whenever what they show has changed. The requests end when it is closed
+    or no longer `wanted`."""
     streams = [_outcomes(gateway.ask(token, message, side.choice, side.conversation_id)) for side in sides]
-    async with aclosing(batches(streams)) as changes:
+    async with aclosing(batches(streams, wanted)) as changes:
         async for batch in changes:
             for index, item in batch:
                 sides[index].take(item)
@@ -54,7 +57,7 @@ async def ask(gateway: Gateway, token: str, message: str, sides: list[Side]) -> 
 
 async def _outcomes(
     stream: AsyncGenerator[Piece | Answer, None],
-) -> AsyncIterator[Piece | Answer | GatewayError]:
+) -> AsyncGenerator[Piece | Answer | GatewayError, None]:
     """The stream, with an error as its last item: one side's failure leaves the other its answer."""
     async with aclosing(stream):
         try:

@@ -30,7 +30,8 @@ class ChatPage:
         self.blocks = self._build()
 
     def _build(self) -> gr.Blocks:
-        with gr.Blocks(title=self._title, analytics_enabled=False, fill_height=True) as blocks:
+        blocks = gr.Blocks(title=self._title, analytics_enabled=False, fill_height=True)
+        with blocks:
             self._layout()
             self._wire(blocks)
         blocks.state_session_capacity = OPEN_PAGES
@@ -84,7 +85,7 @@ class ChatPage:
             return gr.skip(), gr.update(value=rendering.error(error), visible=True)
         return gr.update(choices=options, value=options[0][1]), gr.update(visible=False)
 
-    async def _ask(  # noqa: PLR0913  # Gradio gives one argument a component
+    async def _ask(
         self, question: str, choice: str, compare: bool, tuned: History, base: History, request: gr.Request
     ) -> AsyncGenerator[tuple[Any, ...], None]:
         if not question.strip():
@@ -96,13 +97,14 @@ class ChatPage:
             refusal = {"role": "assistant", "content": rendering.SIGN_IN_AGAIN}
             yield gr.skip(), [*tuned, asked, refusal], gr.skip(), gr.skip(), gr.skip()
             return
+        page.open = True  # left, and shown again from the browser's memory
         sides = [Side(rendering.choice(choice), page.tuned, lambda key: setattr(page, "tuned", key))]
         histories = [[*tuned, asked]]
         if compare:
             sides.append(Side(BASE, page.base, lambda key: setattr(page, "base", key)))
             histories.append([*base, asked])
         yield gr.update(value=""), *_shown(histories, sides), *_buttons(asking=True)
-        async with aclosing(ask(self._gateway, session.token, question, sides)) as changes:
+        async with aclosing(ask(self._gateway, session.token, question, sides, lambda: page.open)) as changes:
             async for _ in changes:
                 yield gr.skip(), *_shown(histories, sides), gr.skip(), gr.skip()
         yield gr.skip(), *_shown(histories, sides), *_buttons(asking=False)
@@ -130,8 +132,11 @@ class ChatPage:
             await self._gateway.forget(session.token, key)
 
     def _closed(self, request: gr.Request) -> None:
-        """Gradio would keep a closed page's texts in memory."""
-        self.blocks.state_holder.session_data.pop(request.session_hash, None)
+        """Gradio would keep a closed page's texts in memory, and wait for the next piece before it ends an answer."""
+        _, page = self._who(request)
+        if page is not None:
+            page.open = False
+        self.blocks.state_holder.session_data.pop(str(request.session_hash), None)
 
     def _who(self, request: gr.Request) -> tuple[Session | None, Page | None]:
         cookies, page_id = request.cookies, str(request.session_hash)
@@ -152,8 +157,7 @@ def _conversation(label: str, name: str, visible: bool) -> gr.Chatbot:
 def _shown(histories: list[History], sides: list[Side]) -> tuple[Any, ...]:
     """Values of both conversations; the base model's stays as it is where it is not asked."""
     shown: list[Any] = [
-        [*history, {"role": "assistant", "content": side.shown}]
-        for history, side in zip(histories, sides, strict=True)
+        [*history, {"role": "assistant", "content": side.shown}] for history, side in zip(histories, sides, strict=True)
     ]
     return *shown, *[gr.skip()] * (2 - len(shown))
 

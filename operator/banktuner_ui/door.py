@@ -1,6 +1,7 @@
 """Stands before Gradio: who may pass, which of its paths there are, how large a request is, what a page may load.
 
-Gradio has paths for uploads, files, proxies and editing that this page does not use. What is not named here is not there.
+Gradio has paths for uploads, files, proxies and editing that this page does not use: what is not named here is not
+there.
 """
 
 import base64
@@ -20,7 +21,9 @@ MAX_BODY_BYTES = 4 * 1024 * 1024
 """Of a page's event, which brings the conversation as the page shows it."""
 _OPEN = {("GET", "/login"), ("POST", "/login"), ("GET", "/logout"), ("GET", "/healthz")}
 _API = "/gradio_api"
-_GET = re.compile(rf"/|/config|/favicon\.ico|/theme\.css|/assets/[\w./-]+|/static/[\w./-]+|{_API}/(startup-events|theme\.css|info)")
+_GET = re.compile(
+    rf"/|/config|/favicon\.ico|/theme\.css|/assets/[\w./-]+|/static/[\w./-]+|{_API}/(startup-events|theme\.css|info)"
+)
 _PAGE_GET = re.compile(rf"{_API}/queue/data|{_API}/heartbeat/(?P<page>\w+)")
 _PAGE_POST = {f"{_API}/queue/join", f"{_API}/cancel", f"{_API}/reset"}
 _SCRIPT = re.compile(rb"<script>(.*?)</script>|<script data-gradio-mode>(.*?)</script>", re.DOTALL)
@@ -146,7 +149,8 @@ async def _read(receive: Receive) -> bytes | None:
     body = b""
     while True:
         message = await receive()
-        body += message.get("body", b"")
+        chunk: bytes = message.get("body", b"")
+        body += chunk
         if len(body) > MAX_BODY_BYTES:
             return None
         if not message.get("more_body", False):

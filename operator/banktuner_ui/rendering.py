@@ -47,7 +47,7 @@ def sources(passages: list[Source]) -> str:
 
 
 def _source(passage: Source) -> str:
-    where = " › ".join(as_text(part) for part in (passage.title or passage.document, passage.section) if part)
+    where = ": ".join(as_text(part) for part in (passage.title or passage.document, passage.section) if part)
     score = "" if passage.score is None else f", score {passage.score:.2f}"
     return f"\\[{passage.number}\\] {where} ({as_text(passage.document)}{score})"
 

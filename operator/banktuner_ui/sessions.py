@@ -20,6 +20,8 @@ class Page:
 
     tuned: str | None = None
     base: str | None = None
+    open: bool = True
+    """False once the browser has left it."""
 
 
 @dataclass

@@ -17,7 +17,7 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True)
 class Settings:
-    """`gateway_url` has no slash at its end. `secure_cookie`: browsers send the cookie over https and to localhost only."""
+    """`gateway_url` has no slash at its end. `secure_cookie`: sent by browsers over https and to localhost only."""
 
     gateway_url: str
     title: str
@@ -41,7 +41,9 @@ def parse_settings(arguments: list[str], environ: Mapping[str, str] = os.environ
         return environ.get(PREFIX + name) or otherwise
 
     parser = argparse.ArgumentParser(prog="banktuner_ui", description="The chat page of a BankingModel.")
-    parser.add_argument("--gateway-url", default=default("GATEWAY_URL"), help="such as http://assistant-gateway.bank.svc")
+    parser.add_argument(
+        "--gateway-url", default=default("GATEWAY_URL"), help="such as http://assistant-gateway.bank.svc"
+    )
     parser.add_argument("--title", default=default("TITLE", "Banking assistant"))
     parser.add_argument("--ca-file", type=Path, default=default("CA_FILE"), help="PEM; the gateway's authorities")
     # All addresses: the pod's own address is not known here, and the pod's NetworkPolicy says who may call.

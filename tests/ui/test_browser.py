@@ -67,7 +67,7 @@ def test_an_answer_grows_and_tells_its_sources(chat: Browser, contract: Contract
     chat.until(lambda: REQUEST in chat.text("tuned"))
     said = chat.text("tuned")
     assert "Freeze the card in the app, then order a new one [1]." in said
-    assert "[1] Cards › Lost and stolen cards (cards.md, score 0.82)" in said
+    assert "[1] Cards: Lost and stolen cards (cards.md, score 0.82)" in said
     assert "Adapter card-support · card_lost 97%" in said
     chat.until(lambda: chat.shown("#ask"))
     chat.picture("answer")
@@ -132,13 +132,16 @@ def test_leaving_the_page_ends_the_gateways_work(chat: Browser, contract: Contra
 
 def test_html_in_an_answer_or_a_question_does_not_run(chat: Browser, contract: ContractGateway, page: Served) -> None:
     contract.pieces = [NASTY[:60], NASTY[60:]]
-    contract.answer = {"sources": [{"number": 1, "document": NASTY, "title": NASTY, "section": NASTY}], "adapter": NASTY}
+    contract.answer = {
+        "sources": [{"number": 1, "document": NASTY, "title": NASTY, "section": NASTY}],
+        "adapter": NASTY,
+    }
     chat.ask(NASTY.replace("\n", " "))
     chat.until(lambda: REQUEST in chat.text("tuned"))
     assert "<b id=bold>bold</b>" in chat.text("tuned")
     assert chat.driver.execute_script("return window.ran") is None
     assert not chat.driver.execute_script(
-        "return document.querySelectorAll('#tuned .message script, #tuned .message img, #tuned .message a, #bold').length"
+        "return document.querySelectorAll('#bold, #tuned .message :is(script, img, svg[onload], a)').length"
     )
     assert chat.hosts() == {urlsplit(page.url).netloc}
     assert chat.complaints() == []
@@ -157,7 +160,10 @@ def test_refused_answers_and_errors_are_plain(chat: Browser, contract: ContractG
     chat.until(lambda: chat.shown("#ask"))
     chat.picture("refused")
     contract.refusal = None
-    contract.answer, contract.stream_error = {}, {"code": "engine_error", "message": "The model failed.", "request_id": "req-8"}
+    contract.answer, contract.stream_error = (
+        {},
+        {"code": "engine_error", "message": "The model failed.", "request_id": "req-8"},
+    )
     chat.ask("Once more?")
     chat.until(lambda: "No answer. The model failed. Request req-8." in chat.text("tuned"))
 

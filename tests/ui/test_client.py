@@ -30,7 +30,11 @@ async def test_pieces_then_the_whole_answer(client: Gateway, gateway: ContractGa
     *pieces, last = await asked(client)
     assert [piece.text for piece in pieces if isinstance(piece, Piece)] == gateway.pieces
     assert isinstance(last, Answer)
-    assert (last.response, last.conversation_id, last.adapter) == ("".join(gateway.pieces), "conversation-1", "card-support")
+    assert (last.response, last.conversation_id, last.adapter) == (
+        "".join(gateway.pieces),
+        "conversation-1",
+        "card-support",
+    )
     assert last.intent and last.intent.label == "card_lost"
     assert [source.section for source in last.sources] == ["Lost and stolen cards", ""]
 
@@ -62,7 +66,9 @@ async def test_refusals_bring_sentence_id_and_time(client: Gateway, gateway: Con
 
 
 async def test_a_proxys_page_is_not_repeated(client: Gateway, gateway: ContractGateway) -> None:
-    gateway.refusal = PlainTextResponse("<html>upstream 10.2.3.4 down", 502, {"Retry-After": "Sat, 21 Nov 2026 10:00:00 GMT"})
+    gateway.refusal = PlainTextResponse(
+        "<html>upstream 10.2.3.4 down", 502, {"Retry-After": "Sat, 21 Nov 2026 10:00:00 GMT"}
+    )
     error = await failure(client)
     assert error.problem.message == "The assistant cannot answer now (status 502)."
     assert error.retry_after is None

@@ -65,7 +65,12 @@ def test_the_title_is_text(anonymous: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize(
-    "headers", [{"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "", "Origin": "https://evil.example"}, {"Sec-Fetch-Site": ""}]
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "", "Origin": "https://evil.example"},
+        {"Sec-Fetch-Site": ""},
+    ],
 )
 def test_other_sites_cannot_post(signed_in: httpx.Client, headers: dict[str, str]) -> None:
     for path in ("/login", "/gradio_api/queue/join"):
@@ -81,9 +86,11 @@ def test_signing_out_ends_the_session(signed_in: httpx.Client) -> None:
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("POST", "/gradio_api/upload"), ("GET", "/gradio_api/file=/etc/passwd"), ("GET", "/gradio_api/proxy=https://x.example"),
+        ("POST", "/gradio_api/upload"), ("GET", "/gradio_api/file=/etc/passwd"),
+        ("GET", "/gradio_api/proxy=https://x.example"),
         ("GET", "/monitoring"), ("POST", "/gradio_api/vibe-edit"), ("POST", "/gradio_api/component_server"),
-        ("GET", "/gradio_api/runs"), ("POST", "/gradio_api/run/predict"), ("GET", "/gradio_api/custom_component/a/client/b/c"),
+        ("GET", "/gradio_api/runs"), ("POST", "/gradio_api/run/predict"),
+        ("GET", "/gradio_api/custom_component/a/client/b/c"),
         ("POST", "/gradio_api/process_recording"), ("GET", "/gradio_api/deep_link"), ("PUT", "/"),
     ],
 )  # fmt: skip

@@ -63,7 +63,9 @@ def process(gateway_url: str, port: int, tmp_path: Path) -> Iterator["subprocess
 def use(url: str) -> str:
     """Sign in, open the page, ask a question; the last event of its answer."""
     transport = httpx.HTTPTransport(retries=10)
-    with httpx.Client(base_url=url, transport=transport, timeout=300, headers={"Sec-Fetch-Site": "same-origin"}) as client:
+    with httpx.Client(
+        base_url=url, transport=transport, timeout=300, headers={"Sec-Fetch-Site": "same-origin"}
+    ) as client:
         answer = client.post("/login", data={"token": TOKEN})
         client.headers["Cookie"] = answer.headers["set-cookie"].partition(";")[0]
         assert client.get("/").status_code == 200
@@ -77,7 +79,9 @@ def use(url: str) -> str:
 
 def asking(config: dict[str, Any]) -> int:
     """The number of the event that asks: the one that the question's Enter key begins."""
-    return next(event["id"] for event in config["dependencies"] if any(name == "submit" for _, name in event["targets"]))
+    return next(
+        event["id"] for event in config["dependencies"] if any(name == "submit" for _, name in event["targets"])
+    )
 
 
 def wait_for(url: str, running: "subprocess.Popen[str]") -> None:

@@ -62,7 +62,7 @@ def test_sources_are_listed_with_the_numbers_that_the_answer_cites() -> None:
     ]
     assert rendering.answer(answer(sources=passages)).split("\n\n")[1:3] == [
         "**Sources**",
-        "- \\[2\\] Fees \\<all\\> › Cards (fees\\.md, score 0.46)\n- \\[3\\] loans\\.pdf (loans\\.pdf)",
+        "- \\[2\\] Fees \\<all\\>: Cards (fees\\.md, score 0.46)\n- \\[3\\] loans\\.pdf (loans\\.pdf)",
     ]
 
 

@@ -10,7 +10,11 @@ URL = ["--gateway-url", "http://assistant-gateway.bank.svc/"]
 def test_options_come_before_the_environment() -> None:
     environ = {"BANKTUNER_UI_GATEWAY_URL": "https://other", "BANKTUNER_UI_TITLE": "Our bank", "BANKTUNER_UI_PORT": "80"}
     settings = parse_settings(URL, environ)
-    assert (settings.gateway_url, settings.title, settings.port) == ("http://assistant-gateway.bank.svc", "Our bank", 80)
+    assert (settings.gateway_url, settings.title, settings.port) == (
+        "http://assistant-gateway.bank.svc",
+        "Our bank",
+        80,
+    )
     assert settings.secure_cookie
 
 
