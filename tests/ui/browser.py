@@ -13,7 +13,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 PICTURES = Path(__file__).parents[2] / "build" / "ui"
-PATIENCE_SECONDS = 120
+PATIENCE_SECONDS = 60
 WIDE, NARROW = (1280, 900), (420, 860)
 
 
@@ -50,7 +50,14 @@ class Browser:
             raise AssertionError(f"{self.driver.current_url} says: {self.text('body')}") from None
 
     def sign_in(self, url: str, token: str) -> None:
-        self.driver.delete_all_cookies()
+        """In a new tab, as nobody so far."""
+        before = self.driver.current_window_handle
+        self.driver.switch_to.new_window("tab")
+        now = self.driver.current_window_handle
+        self.driver.switch_to.window(before)
+        self.driver.close()
+        self.driver.switch_to.window(now)
+        self.driver.execute_cdp_cmd("Network.clearBrowserCookies", {})
         self.open(url)
         self.type("token", token)
         self.click("button")
@@ -91,6 +98,7 @@ def chromium() -> Iterator[Browser]:
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
     running = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    running.set_page_load_timeout(PATIENCE_SECONDS)
     try:
         yield Browser(running)
     finally:
