@@ -130,6 +130,19 @@ def test_leaving_the_page_ends_the_gateways_work(chat: Browser, contract: Contra
     assert contract.disconnected.wait(60)
 
 
+def test_loading_the_page_anew_in_the_middle_of_an_answer(chat: Browser, contract: ContractGateway, page: Served) -> None:
+    for _ in range(3):
+        contract.pieces_gate.clear()
+        chat.ask("My card is gone")
+        chat.until(lambda: "Freeze the card" in chat.text("tuned"))
+        chat.open(page.url)
+        chat.until(lambda: chat.shown("#ask") and "My card" not in chat.text("tuned"))
+        contract.pieces_gate.set()
+    chat.ask("My card is gone")
+    chat.until(lambda: REQUEST in chat.text("tuned"))
+    assert all("conversation_id" not in body for body in contract.asked)
+
+
 def test_html_in_an_answer_or_a_question_does_not_run(chat: Browser, contract: ContractGateway, page: Served) -> None:
     contract.pieces = [NASTY[:60], NASTY[60:]]
     contract.answer = {
@@ -179,3 +192,7 @@ def test_signing_out(chat: Browser, page: Served) -> None:
     chat.until(lambda: chat.driver.current_url == f"{page.url}/login")
     chat.open(page.url)
     assert chat.driver.current_url == f"{page.url}/login"
+    chat.type("token", TOKEN)
+    chat.click("button")
+    chat.ask("My card is gone")
+    chat.until(lambda: REQUEST in chat.text("tuned"))
