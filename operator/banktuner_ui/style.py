@@ -5,8 +5,9 @@ from html import escape
 import gradio as gr
 
 CSS = """
-.gradio-container { max-width: 1280px !important; margin: 0 auto !important; padding: 12px 16px !important; }
-.gradio-container, .gradio-container main, #top, #choices, #conversations, #asking { width: 100% !important; }
+.gradio-container { max-width: 1280px !important; margin: 0 auto !important; padding: 0 !important; }
+.gradio-container .main { padding: 16px 24px !important; }
+.gradio-container, .gradio-container .main, #top, #choices, #conversations, #asking { width: 100% !important; }
 #title h1 { font-size: 1.35rem; font-weight: 600; margin: 0; }
 #top { align-items: center; flex-wrap: nowrap; }
 #choices, #choices .form { align-items: center; }
@@ -17,7 +18,7 @@ CSS = """
 #notice { border-left: 4px solid #b45309; padding: 6px 12px; }
 footer { display: none !important; }
 @media (max-width: 700px) {
-  .gradio-container, .gradio-container main { padding: 8px !important; }
+  .gradio-container .main { padding: 8px !important; }
   #conversations:has(#base) #tuned, #conversations:has(#base) #base { height: 42dvh !important; min-height: 240px; }
 }
 """
