@@ -1,5 +1,6 @@
 """The chat page: Gradio's components, and what each button does."""
 
+import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
@@ -97,14 +98,14 @@ class ChatPage:
             refusal = {"role": "assistant", "content": rendering.SIGN_IN_AGAIN}
             yield gr.skip(), [*tuned, asked, refusal], gr.skip(), gr.skip(), gr.skip()
             return
-        page.open = True  # left, and shown again from the browser's memory
+        page.listened = time.monotonic()
         sides = [Side(rendering.choice(choice), page.tuned, lambda key: setattr(page, "tuned", key))]
         histories = [[*tuned, asked]]
         if compare:
             sides.append(Side(BASE, page.base, lambda key: setattr(page, "base", key)))
             histories.append([*base, asked])
         yield gr.update(value=""), *_shown(histories, sides), *_buttons(asking=True)
-        async with aclosing(ask(self._gateway, session.token, question, sides, lambda: page.open)) as changes:
+        async with aclosing(ask(self._gateway, session.token, question, sides, page.wanted)) as changes:
             async for _ in changes:
                 yield gr.skip(), *_shown(histories, sides), gr.skip(), gr.skip()
         yield gr.skip(), *_shown(histories, sides), *_buttons(asking=False)
@@ -132,10 +133,7 @@ class ChatPage:
             await self._gateway.forget(session.token, key)
 
     def _closed(self, request: gr.Request) -> None:
-        """Gradio would keep a closed page's texts in memory, and wait for the next piece before it ends an answer."""
-        _, page = self._who(request)
-        if page is not None:
-            page.open = False
+        """Gradio would keep a closed page's texts in memory."""
         self.blocks.state_holder.session_data.pop(str(request.session_hash), None)
 
     def _who(self, request: gr.Request) -> tuple[Session | None, Page | None]:

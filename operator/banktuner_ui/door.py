@@ -8,6 +8,7 @@ import base64
 import hashlib
 import json
 import re
+import time
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs, urlsplit
 
@@ -15,7 +16,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from banktuner_ui.sessions import Sessions
+from banktuner_ui.sessions import Page, Sessions
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 """Of a page's event, which brings the conversation as the page shows it."""
@@ -24,6 +25,7 @@ _API = "/gradio_api"
 _GET = re.compile(
     rf"/|/config|/favicon\.ico|/theme\.css|/assets/[\w./-]+|/static/[\w./-]+|{_API}/(startup-events|theme\.css|info)"
 )
+_ANSWERS = f"{_API}/queue/data"
 _PAGE_GET = re.compile(rf"{_API}/queue/data|{_API}/heartbeat/(?P<page>\w+)")
 _PAGE_POST = {f"{_API}/queue/join", f"{_API}/cancel", f"{_API}/reset"}
 _SCRIPT = re.compile(rb"<script>(.*?)</script>|<script data-gradio-mode>(.*?)</script>", re.DOTALL)
@@ -70,6 +72,8 @@ class Door:
             await refusal(scope, receive, send)
         elif scope["path"] == "/" and scope["method"] == "GET":
             await self._main_page(scope, receive, send)
+        elif scope["path"] == _ANSWERS:
+            await self._answers(scope, receive, send)
         else:
             await self._app(scope, receive, _with_headers(send, _POLICY.format("")))
 
@@ -93,6 +97,17 @@ class Door:
         if not self._sessions.owns(cookies, page_id):
             return _refused(403, "This page was opened in another browser. Load the page again.")
         return None
+
+    async def _answers(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The stream of a page's answers. Gradio itself notices its end with the next piece only."""
+        session, page_id = self._sessions.find(_cookies(Headers(scope=scope))), _page_of(scope, b"")
+        page = session.pages[page_id] if session and page_id else Page()
+        page.listening += 1
+        try:
+            await self._app(scope, receive, _with_headers(send, _POLICY.format("")))
+        finally:
+            page.listening -= 1
+            page.listened = time.monotonic()
 
     async def _main_page(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Gradio's page with a policy that lets its own scripts run and no other, not even in the page itself."""

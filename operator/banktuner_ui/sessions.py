@@ -10,6 +10,8 @@ IDLE_SECONDS = 30 * 60
 LIFE_SECONDS = 12 * 60 * 60
 MAX_SESSIONS = 5_000
 """Beyond it the session longest unused ends."""
+GONE_SECONDS = 3.0
+"""Without a connection for so long, a page counts as left."""
 MAX_PAGES = 20
 """Open pages of one browser; beyond it the oldest one's conversations are no longer followed up."""
 
@@ -20,8 +22,14 @@ class Page:
 
     tuned: str | None = None
     base: str | None = None
-    open: bool = True
-    """False once the browser has left it."""
+    listening: int = 0
+    """Connections on which the browser waits for answers now."""
+    listened: float = 0.0
+    """When it last began to ask or stopped to wait, by time.monotonic()."""
+
+    def wanted(self) -> bool:
+        """Whether anybody still waits for an answer. Between two connections there is a moment without any."""
+        return self.listening > 0 or time.monotonic() - self.listened < GONE_SECONDS
 
 
 @dataclass

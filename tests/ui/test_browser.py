@@ -130,7 +130,9 @@ def test_leaving_the_page_ends_the_gateways_work(chat: Browser, contract: Contra
     assert contract.disconnected.wait(60)
 
 
-def test_loading_the_page_anew_in_the_middle_of_an_answer(chat: Browser, contract: ContractGateway, page: Served) -> None:
+def test_loading_the_page_anew_in_the_middle_of_an_answer(
+    chat: Browser, contract: ContractGateway, page: Served
+) -> None:
     for _ in range(3):
         contract.pieces_gate.clear()
         chat.ask("My card is gone")
