@@ -11,6 +11,8 @@ compile() {
 compile uv
 compile operator
 compile gateway --constraints operator.txt
+compile ui --constraints operator.txt --constraints gateway.txt
+compile test-ui
 compile torch
 compile trainer
 compile test-trainer --constraints trainer.txt
