@@ -1,4 +1,4 @@
-"""The processes of the benchmark, each on its own core: the server under test on the first, engine and client beside it."""
+"""The benchmark's processes: the server under test on the first core, engine and client on the other."""
 
 import hashlib
 import json

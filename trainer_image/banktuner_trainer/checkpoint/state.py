@@ -101,7 +101,7 @@ def draws() -> Draws:
     kind, keys, position, has_gauss, cached = numpy.random.get_state()
     return {
         "python": [version, list(internal), gauss],
-        "numpy": [kind, keys.tolist(), position, has_gauss, cached],
+        "numpy": [kind, numpy.asarray(keys).tolist(), position, has_gauss, cached],
         "torch": torch.get_rng_state().tolist(),
     }
 
