@@ -5,6 +5,7 @@ VENV := .venv
 TRAINER_VENV := .venv-trainer
 TGI_READER_VENV := .venv-tgi
 LLAMA_CPP_VENV := .venv-llama-cpp
+UI_VENV := .venv-ui
 CLUSTER_TOOL := $(PYTHON) tests/cluster/cluster.py
 WITH_CLUSTER := exports="$$($(CLUSTER_TOOL) env)" && eval "$$exports" &&
 PYTEST := $(VENV)/bin/python -m pytest
@@ -13,12 +14,12 @@ PARALLEL := -n 2 --dist loadfile
 export CLUSTER
 export PYTHONPATH := $(CURDIR)/operator:$(CURDIR)/trainer_image
 
-.PHONY: demo test check up down purge images status logs env generate lock format test-unit test-trainer test-contract test-integration test-e2e bench-trainer clean
+.PHONY: demo test check up down purge images status logs env generate lock format test-unit test-trainer test-contract test-ui test-integration test-e2e bench-trainer bench-gateway clean
 
 demo: $(VENV)/.ready up ## Tunes and serves a small assistant on the cluster and asks it five questions
 	$(WITH_CLUSTER) $(VENV)/bin/python examples/quickstart/demo.py
 
-test: check test-trainer up test-contract test-integration test-e2e ## Every test
+test: check test-trainer test-ui up test-contract test-integration test-e2e ## Every test
 	@echo "all suites passed"
 
 check: $(VENV)/.ready ## Format, lint, types, layers, generated files, unit tests
@@ -53,6 +54,9 @@ env: ## Prints the shell exports to use the cluster
 test-trainer: $(TRAINER_VENV)/.ready $(TGI_READER_VENV)/.ready $(LLAMA_CPP_VENV)/.ready
 	OMP_WAIT_POLICY=passive $(TRAINER_VENV)/bin/python -m pytest -q -n 2 tests/trainer
 
+test-ui: $(UI_VENV)/.ready
+	$(UI_VENV)/bin/python -m pytest -q tests/ui
+
 test-contract: $(VENV)/.ready $(TRAINER_VENV)/.ready
 	$(WITH_CLUSTER) $(PYTEST) -q $(PARALLEL) tests/contract tests/gateway tests/chart
 
@@ -67,6 +71,10 @@ bench-trainer: $(TRAINER_VENV)/.ready ## Measures the trainer: build/bench/train
 	rm -f $(if $(ONLY),,build/bench/trainer.json)
 	$(TRAINER_VENV)/bin/python -m bench.trainer $(addprefix --only ,$(ONLY)) $(addprefix --device ,$(DEVICE))
 
+bench-gateway: $(VENV)/.ready $(TRAINER_VENV)/.ready ## Measures the gateway: build/bench/gateway.json (ONLY=name for one row)
+	rm -f $(if $(ONLY),,build/bench/gateway.json)
+	$(WITH_CLUSTER) $(VENV)/bin/python -m bench.gateway $(addprefix --only ,$(ONLY))
+
 generate: $(VENV)/.ready ## Writes crds/ and the chart's copies from operator/banktuner_api
 	$(VENV)/bin/python -m banktuner_api.crdgen
 
@@ -78,7 +86,7 @@ lock: $(VENV)/.ready ## Resolves requirements/*.in anew
 	UV=$(VENV)/bin/uv sh requirements/lock.sh
 
 clean: ## Removes what the commands above wrote into the checkout
-	rm -rf $(VENV) $(TRAINER_VENV) $(TGI_READER_VENV) $(LLAMA_CPP_VENV) build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(TRAINER_VENV) $(TGI_READER_VENV) $(LLAMA_CPP_VENV) $(UI_VENV) build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 $(VENV)/.ready: requirements/uv.txt requirements/dev.txt
 	$(PYTHON) -m venv $(VENV)
@@ -102,4 +110,12 @@ $(LLAMA_CPP_VENV)/.ready: requirements/llama-cpp.txt requirements/llama-cpp-buil
 	$(VENV)/bin/uv venv --quiet --clear --python $(VENV)/bin/python $(LLAMA_CPP_VENV)
 	CMAKE_ARGS="-DCMAKE_PROJECT_INCLUDE=$(CURDIR)/requirements/llama-cpp.cmake" $(VENV)/bin/uv pip sync --quiet \
 		--python $(LLAMA_CPP_VENV) --require-hashes --build-constraints requirements/llama-cpp-build.txt requirements/llama-cpp.txt
+	touch $@
+
+# The chat page is tested in a real browser, which comes from Debian.
+$(UI_VENV)/.ready: requirements/test-ui.txt | $(VENV)/.ready
+	command -v chromedriver >/dev/null || { apt-get update -q && \
+		apt-get install -y -q --no-install-recommends chromium chromium-driver fonts-dejavu-core; }
+	$(VENV)/bin/uv venv --quiet --clear --python $(VENV)/bin/python $(UI_VENV)
+	$(VENV)/bin/uv pip sync --quiet --python $(UI_VENV) --require-hashes requirements/test-ui.txt
 	touch $@
