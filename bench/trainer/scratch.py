@@ -1,5 +1,6 @@
 """The banking language model from scratch: the mission's shape on the project's 10,000 questions and answers."""
 
+import calendar
 import json
 import re
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from bench.trainer.small_llama import generated, read
 
 BATCH = 50
 LONGEST_ANSWER = 64
-MONTHS = "January|February|March|April|May|June|July|August|September|October|November|December"
+MONTHS = "|".join(calendar.month_name[1:])
 VALUE = re.compile(rf"\$?\d[\d.,]*\b%?|(?:{MONTHS}) \d+|(?<=\bat )[A-Z]\w+(?: [A-Z]\w+)*|(?<=\bto )[A-Z]\w+")
 """What an answer takes over from the question or the account: amounts, rates, days, shops, people."""
 SPEC = {
