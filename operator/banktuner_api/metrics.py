@@ -117,9 +117,6 @@ def problem(run: RunConfig) -> Problem | None:
     for suite in run.evaluation.suites:
         if not any(one.suite is suite and _suits(one, run.task) for one in METRICS):
             return Problem("spec.evaluation.suites", f"suite {suite} measures nothing of task {run.task}: leave it out")
-    if run.evaluation.compare_with == "Promoted" and run.task is Task.CLASSIFICATION:
-        message = "a classifier is compared with its base model only: choose Base or None"
-        return Problem("spec.evaluation.compareWith", message)
     known = measurable(run)
     for threshold in run.evaluation.thresholds:
         if threshold.metric not in known:

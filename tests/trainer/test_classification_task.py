@@ -2,6 +2,7 @@
 """The task Classification on a tiny encoder: it learns, tells strangers apart, and its artifact answers the same."""
 
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,11 @@ from banktuner_api.handshake import STAGED, write_control
 from banktuner_api.run_config import RunConfig
 from banktuner_gateway.scope.classifier import IntentClassifier
 from banktuner_trainer import publishing
-from banktuner_trainer.classify import artifact
+from banktuner_trainer.classify import artifact, judging
 from banktuner_trainer.classify.batching import Batcher
 from banktuner_trainer.classify.pooling import pool
+from banktuner_trainer.classify.rows import Encoder
+from banktuner_trainer.data.forms import Labelled
 from banktuner_trainer.device import choose_device
 from banktuner_trainer.export.folder import export
 from banktuner_trainer.export.onnx import load_served
@@ -68,13 +71,19 @@ class Trained:
         return next(float(one.value) for one in self.outcome.metrics if one.name == name)
 
 
-def train(pod: Pod, encoder: Path, method: str, outside: list[dict[str, str]], **training: Any) -> Trained:
-    """One run over 240 questions, 10 % of them held out."""
+def train(
+    pod: Pod, encoder: Path, method: str, outside: list[dict[str, str]], promoted: Path | None = None, **training: Any
+) -> Trained:
+    """One run over 240 questions, 10 % of them held out. `promoted`: folder of the artifact to compare with."""
     data = {"train": {"uri": "s3://bank/i.jsonl"}, "format": "TextLabel", "validationPercent": 10}
     schedule = {"epochs": 4, "learningRate": RATES.get(method, 0.003)} | training
-    run = run_config("Classification", method, dataset=data, training=schedule, **BLOCKS[method])
+    compared = {"suites": ["Intent"], "compareWith": "Promoted", "promoted": {"uri": "s3://bank/now"}}
+    asked = BLOCKS[method] | ({"evaluation": compared} if promoted else {})
+    run = run_config("Classification", method, dataset=data, training=schedule, **asked)
     pod.stage(run, write_jsonl(pod.root / "rows.jsonl", questions(240)), None, encoder)
     paths = paths_from(pod.environment())
+    if promoted:
+        paths.promoted.symlink_to(promoted)
     staged = publishing.read_staged(paths.control)
     if outside:
         file = staged_file(write_jsonl(pod.root / "outside.jsonl", outside))
@@ -146,9 +155,36 @@ def test_strangers_are_told_apart(with_strangers: Trained) -> None:
     assert description.calibration.inside > 0 and description.calibration.outside > 0
 
 
-def test_the_untuned_model_stands_beside(with_strangers: Trained) -> None:
-    [accuracy] = [one for one in with_strangers.outcome.metrics if one.name == "intent_accuracy"]
-    assert accuracy.baseline is not None and float(accuracy.baseline) < float(accuracy.value) + 1e-9
+def test_the_untuned_model_stands_beside_in_every_number(with_strangers: Trained) -> None:
+    beside = {one.name for one in with_strangers.outcome.metrics if one.baseline is not None}
+    assert {"intent_accuracy", "macro_f1", "scope_accuracy", "scope_auroc", "scope_fpr95_general"} <= beside
+    [auroc] = [one for one in with_strangers.outcome.metrics if one.name == "scope_auroc"]
+    assert float(auroc.baseline or 0) < float(auroc.value) + 1e-9
+
+
+def test_beside_the_classifier_that_serves_now(
+    pod: Pod, encoder: Path, with_strangers: Trained, tmp_path: Path
+) -> None:
+    """The same rows are held out; one whose labels card and loan are exchanged gets a third of them right."""
+    serving = shutil.copytree(with_strangers.folder, tmp_path / "serving")
+    description = json.loads((serving / "classifier.json").read_text())
+    description["labels"] = ["loan", "card", "transfer"]
+    (serving / "classifier.json").write_text(json.dumps(description))
+    again = train(pod, encoder, "Full", strangers(120), promoted=serving, epochs=1)
+    assert again.metric("intent_accuracy") > 0.9
+    assert again.metric("intent_accuracy_promoted") == pytest.approx(1 / 3, abs=0.1)
+    for name in ("scope_accuracy", "scope_auroc", "out_of_scope_recall_general"):
+        assert again.metric(f"{name}_promoted") == pytest.approx(with_strangers.metric(name), abs=1e-3), name
+
+
+def test_a_label_that_the_serving_classifier_does_not_know_is_its_error(with_strangers: Trained, encoder: Path) -> None:
+    serving = reload(with_strangers, encoder)
+    tokenizer = load_tokenizer(with_strangers.folder)
+    labels = {"card": 0, "pension": 1}
+    rows = [Labelled(1, "please help me with my card number 3", "card"), Labelled(2, "my pension please", "pension")]
+    part = Encoder(tokenizer, labels, length=64).part(rows, [])
+    said = judging.answers(serving, part.rows, Batcher(tokenizer.pad_token_id))
+    assert judging.values(serving, said, part, list(labels))["intent_accuracy"] == 0.5
 
 
 def test_the_gateway_reads_what_pytorch_says(with_strangers: Trained, encoder: Path, many_questions: list[str]) -> None:

@@ -1,8 +1,11 @@
 """Settings, errors, threads and the handshake, as the process sees them; nothing here needs torch."""
 
 import errno
+import gc
+import importlib
 import json
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -15,7 +18,7 @@ from banktuner_api.finetunejob_spec import Task
 from banktuner_api.finetunejob_status import ArtifactStatus, Phase, ServedAs
 from banktuner_api.handshake import COMMITTED, Result, write_control
 from banktuner_trainer.__main__ import main
-from banktuner_trainer.environment import cpu_limit
+from banktuner_trainer.environment import cpu_limit, quick_imports
 from banktuner_trainer.errors import Interrupted, classify, invalid_data
 from banktuner_trainer.progress import Step
 from banktuner_trainer.reporting import Reporter, metric
@@ -136,3 +139,13 @@ def test_an_agent_that_is_away_stops_nothing() -> None:
         time.sleep(0.1)
         reporter.begin(Step.TRAIN)
     assert not reporter._thread.is_alive()
+
+
+def test_what_imports_are_to_miss_is_there_again_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "colorsys", raising=False)
+    with quick_imports("colorsys"):
+        assert not gc.isenabled()
+        with pytest.raises(ImportError):
+            importlib.import_module("colorsys")
+    assert gc.isenabled()
+    assert importlib.import_module("colorsys").rgb_to_hsv(0, 0, 0) == (0, 0, 0)

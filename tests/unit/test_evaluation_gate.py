@@ -55,7 +55,6 @@ def test_a_job_that_names_everything_measures_everything() -> None:
         ),
         (run_of(thresholds=["bleu_promoted"], promoted=None), "spec.evaluation.thresholds", "bleu_promoted"),
         (run_of("Classification", suites=["Intent", "Safety"]), "spec.evaluation.suites", "Safety measures nothing"),
-        (run_of("Classification", suites=["Intent"]), "spec.evaluation.compareWith", "its base model only"),
         (
             run_of("Classification", ["perplexity"], suites=["Intent"], compareWith="Base", promoted=None),
             "spec.evaluation.thresholds",

@@ -9,11 +9,12 @@ from pydantic import ValidationError
 
 from banktuner_api import names
 from banktuner_api.run_config import RunConfig
+from banktuner_api.work_folder import WorkFolder
 from banktuner_trainer.errors import invalid_config
 
 
 @dataclass(frozen=True)
-class Paths:
+class Paths(WorkFolder):
     """Directories and files of one attempt."""
 
     config: Path = names.CONFIG_DIR
@@ -22,39 +23,9 @@ class Paths:
     token: Path = names.TOKEN_FILE
 
     @property
-    def model(self) -> Path:
-        """The staged base model."""
-        return self.work / "model"
-
-    @property
-    def encoder(self) -> Path:
-        """The staged sentence encoder, where the evaluation names one."""
-        return self.work / "encoder"
-
-    @property
-    def promoted(self) -> Path:
-        """The artifact that serves now, where the evaluation compares with it."""
-        return self.work / "promoted"
-
-    @property
-    def resume(self) -> Path:
-        """The checkpoint of an earlier attempt, where `stage` found one."""
-        return self.work / "resume"
-
-    @property
     def checkpoints(self) -> Path:
         """Checkpoints of this attempt, one folder `step-<n>` each."""
         return self.work / "checkpoints"
-
-    @property
-    def output(self) -> Path:
-        """Files of the artifact."""
-        return self.work / "output"
-
-    @property
-    def control(self) -> Path:
-        """Files of the handshake."""
-        return self.work / "control"
 
     @property
     def tracking(self) -> Path:

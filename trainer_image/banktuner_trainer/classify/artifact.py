@@ -74,4 +74,5 @@ def load(encoder: Any, folder: Path) -> Trained:
     model = Classifier(encoder, len(tensors["head.directions"]))
     judge = Judge(model.head, torch.zeros_like(tensors["memory"]), torch.zeros_like(tensors["strangers"]))
     judge.load_state_dict(tensors)
-    return Trained(model.requires_grad_(False).eval(), judge.eval(), description)
+    model.to(encoder.device)
+    return Trained(model.requires_grad_(False).eval(), judge.to(encoder.device).eval(), description)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from banktuner_api.common import Metric
+from banktuner_trainer.classify.artifact import Trained
 from banktuner_trainer.classify.batching import Batcher, Encoded
 from banktuner_trainer.classify.calibration import Calibration, calibrate
 from banktuner_trainer.classify.judge import Judge, memory_of, strangers_of
@@ -21,14 +21,10 @@ CHUNK = 512
 
 @dataclass(frozen=True)
 class Answers:
-    """(rows, labels) logits, and (rows,) probabilities of being out of scope."""
+    """The likeliest label of each row, in or out of scope, and (rows,) probabilities of being out of scope."""
 
-    logits: np.ndarray
+    labels: list[str]
     out_of_scope: np.ndarray
-
-    def labels(self) -> list[int]:
-        """The likeliest label of each row, in or out of scope."""
-        return [int(label) for label in self.logits.argmax(axis=1)]
 
 
 def fit_judge(model: Classifier, rows: Rows, batcher: Batcher) -> tuple[Judge, Calibration]:
@@ -47,13 +43,13 @@ def fit_judge(model: Classifier, rows: Rows, batcher: Batcher) -> tuple[Judge, C
 
 
 @torch.no_grad()
-def answers(model: Classifier, judge: Judge, rows: Sequence[Encoded], batcher: Batcher) -> Answers:
+def answers(trained: Trained, rows: Sequence[Encoded], batcher: Batcher) -> Answers:
     """What the classifier says of `rows`, in their order."""
     if not rows:
-        return Answers(np.zeros((0, len(judge.memory))), np.zeros(0))
-    said = [judge(part) for part in pooled(model, rows, batcher).split(CHUNK)]
+        return Answers([], np.zeros(0))
+    said = [trained.judge(part) for part in pooled(trained.model, rows, batcher).split(CHUNK)]
     logits, out_of_scope = (torch.cat(parts).cpu().numpy() for parts in zip(*said, strict=True))
-    return Answers(logits, out_of_scope)
+    return Answers([trained.description.labels[label] for label in logits.argmax(axis=1)], out_of_scope)
 
 
 @torch.no_grad()
@@ -65,19 +61,19 @@ def loss(model: Classifier, rows: Sequence[Encoded], batcher: Batcher) -> float:
 
 
 def truth_and_answers(said: Answers, part: Part, labels: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The right label and the likeliest one of each of the bank's own rows."""
-    predicted = said.labels()
+    """The right label and the likeliest one of each of the bank's own rows; `labels`: what the rows' numbers mean."""
     inside = part.inside()
-    return [labels[part.rows[place]["labels"]] for place in inside], [labels[predicted[place]] for place in inside]
+    return [labels[part.rows[place]["labels"]] for place in inside], [said.labels[place] for place in inside]
 
 
-def metrics(said: Answers, part: Part, labels: Sequence[str], threshold: float) -> list[Metric]:
+def values(trained: Trained, said: Answers, part: Part, labels: Sequence[str]) -> dict[str, float]:
     """Of the bank's own rows the intents; of both kinds, where there are strangers, how well they are told apart."""
     measured = intent_metrics(*truth_and_answers(said, part, labels)) if part.inside() else []
-    if not part.outside():
-        return measured
-    judged = [
-        Judged(kind, float(value), bool(value >= threshold))
-        for kind, value in zip(part.kinds, said.out_of_scope, strict=True)
-    ]
-    return measured + scope_metrics(judged)
+    if part.outside():
+        threshold = trained.description.calibration.threshold
+        judged = [
+            Judged(kind, float(value), bool(value >= threshold))
+            for kind, value in zip(part.kinds, said.out_of_scope, strict=True)
+        ]
+        measured = measured + scope_metrics(judged)
+    return {one.name: float(one.value) for one in measured}

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,11 @@ from banktuner_trainer import training
 from banktuner_trainer.classify import artifact, judging
 from banktuner_trainer.classify.batching import Batcher
 from banktuner_trainer.classify.model import Classifier, pooled
-from banktuner_trainer.classify.rows import Part, Rows, prepare
+from banktuner_trainer.classify.rows import Encoder, Rows, prepare
 from banktuner_trainer.classify.schedule import epochs_for
+from banktuner_trainer.data.forms import Labelled, OutOfScope
 from banktuner_trainer.data.load import load_labelled, load_out_of_scope
+from banktuner_trainer.evaluate.compare import compared
 from banktuner_trainer.evaluate.intent import confusion
 from banktuner_trainer.export.onnx import write_onnx
 from banktuner_trainer.loop import arguments, plan_steps
@@ -26,8 +29,8 @@ from banktuner_trainer.memory import check as memory
 from banktuner_trainer.methods import METHODS
 from banktuner_trainer.models import context_length, load_encoder, load_tokenizer
 from banktuner_trainer.progress import Step
-from banktuner_trainer.reporting import metric
 from banktuner_trainer.tasks.base import Context, Outcome, trained_in_float32, training_metrics
+from banktuner_trainer.tasks.promoted import load_promoted
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +39,7 @@ def run(context: Context) -> Outcome:
     """Tune a classifier on the staged model. Raises TrainerError."""
     asked = context.run
     bank, strangers = load_labelled(asked, context.staged), load_out_of_scope(asked, context.staged)
+    promoted = _promoted(context, bank.test, strangers.test)
     context.reporter.begin(Step.TOKENISE)
     tokenizer = load_tokenizer(context.paths.model)
     encoder = load_encoder(context.paths.model, asked, context.device, len(tokenizer))
@@ -44,21 +48,52 @@ def run(context: Context) -> Outcome:
     memory.check_rows(asked, context.paths.model, context.device, [row["length"] for row in rows.train.rows], [])
     batcher = Batcher(tokenizer.pad_token_id)
     model = _new(context, encoder, rows, batcher)
-    before = _right_at_the_start(context, model, rows.test, batcher)
+    base = None
+    if asked.evaluation.compare_with != "None":
+        context.reporter.begin(Step.BASELINE, f"{len(rows.test.rows)} rows")
+        base = _judged(model, rows, length, batcher).values
     measured = _train(context, model, rows, batcher)
     context.reporter.begin(Step.EVALUATE, f"{len(rows.test.rows)} rows")
-    judge, calibration = judging.fit_judge(model, rows, batcher)
-    description = artifact.Description(rows.labels, length, calibration)
-    said = judging.answers(model, judge, rows.test.rows, batcher)
-    metrics = judging.metrics(said, rows.test, rows.labels, calibration.threshold)
+    tuned = _judged(model, rows, length, batcher)
     return Outcome(
         model.encoder,
         tokenizer,
         ServedAs.CLASSIFIER,
-        [*_beside(metrics, before), *measured, *bank.quality.metrics()],
-        confusion(*judging.truth_and_answers(said, rows.test, rows.labels)),
-        files=partial(_write, context, artifact.Trained(model, judge, description), tokenizer),
+        [*compared(tuned.values, base, promoted), *measured, *bank.quality.metrics()],
+        confusion(*judging.truth_and_answers(tuned.said, rows.test, rows.labels)),
+        files=partial(_write, context, tuned.trained, tokenizer),
     )
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """A classifier with its calibrated score, what it says of the test rows, and the numbers of that."""
+
+    trained: artifact.Trained
+    said: judging.Answers
+    values: dict[str, float]
+
+
+def _judged(model: Classifier, rows: Rows, length: int, batcher: Batcher) -> _Judged:
+    judge, calibration = judging.fit_judge(model, rows, batcher)
+    trained = artifact.Trained(model, judge, artifact.Description(rows.labels, length, calibration))
+    said = judging.answers(trained, rows.test.rows, batcher)
+    return _Judged(trained, said, judging.values(trained, said, rows.test, rows.labels))
+
+
+def _promoted(context: Context, bank: Sequence[Labelled], strangers: Sequence[OutOfScope]) -> dict[str, float] | None:
+    """The numbers of the classifier that serves now, where the run asks for them; labels new to it are its errors."""
+    if context.run.evaluation.promoted is None:
+        return None
+    folder = context.paths.promoted
+    context.reporter.begin(Step.PROMOTED, f"{len(bank) + len(strangers)} rows")
+    tokenizer = load_tokenizer(folder)
+    serving = artifact.load(load_promoted(context, len(tokenizer), load_encoder), folder)
+    labels = sorted({row.label for row in bank})
+    numbers = {label: number for number, label in enumerate(labels)}
+    part = Encoder(tokenizer, numbers, serving.description.max_length).part(bank, strangers)
+    said = judging.answers(serving, part.rows, Batcher(tokenizer.pad_token_id))
+    return judging.values(serving, said, part, labels)
 
 
 def _write(context: Context, trained: artifact.Trained, tokenizer: Any, folder: Path) -> None:
@@ -78,18 +113,6 @@ def _new(context: Context, encoder: Any, rows: Rows, batcher: Batcher) -> Classi
     labels = torch.tensor([row["labels"] for row in rows.train.rows], device=model.device)
     model.head.fit(pooled(model, rows.train.rows, batcher), labels, model.smoothing)
     return model
-
-
-def _right_at_the_start(context: Context, model: Classifier, test: Part, batcher: Batcher) -> dict[str, float]:
-    """The untuned encoder's numbers: a head alone is fitted to its features."""
-    if context.run.evaluation.compare_with == "None" or not test.inside():
-        return {}
-    context.reporter.begin(Step.BASELINE)
-    own = [test.rows[place] for place in test.inside()]
-    with torch.no_grad():
-        answers = model.head(pooled(model, own, batcher)).argmax(dim=1).tolist()
-    right = sum(answer == row["labels"] for answer, row in zip(answers, own, strict=True))
-    return {"intent_accuracy": right / len(own)}
 
 
 def _train(context: Context, model: Classifier, rows: Rows, batcher: Batcher) -> list[Metric]:
@@ -121,8 +144,3 @@ def _schedule(asked: TrainingConfig, rows: int) -> TrainingConfig:
     epochs = epochs_for(rows)
     logger.info("%d epochs for %d rows", epochs, rows)
     return asked.model_copy(update={"epochs": epochs})
-
-
-def _beside(metrics: Sequence[Metric], before: dict[str, float]) -> list[Metric]:
-    """The numbers with those of the untuned model as baseline, where there are some."""
-    return [metric(one.name, float(one.value), before[one.name]) if one.name in before else one for one in metrics]

@@ -5,7 +5,6 @@ from typing import Any
 from banktuner_api.finetunejob_methods import Method
 from banktuner_api.finetunejob_status import ServedAs
 from banktuner_trainer.data.encode import encode_conversations
-from banktuner_trainer.data.forms import Conversation
 from banktuner_trainer.data.load import Split, load_conversations
 from banktuner_trainer.evaluate.exam import Rows
 from banktuner_trainer.methods import METHODS
@@ -27,22 +26,24 @@ SERVED_AS = {
 def run(context: Context) -> Outcome:
     """Tune the staged model. Raises TrainerError."""
     rows = load_conversations(context.run, context.staged)
-    promoted = promoted_scores(context, lambda tokenizer, length: _asked(tokenizer, rows, length))
+    own = [row for row in rows.test if row.out_of_scope is None]
+    strangers = [row for row in rows.test if row.out_of_scope is not None]
+
+    def asked(tokenizer: Any, length: int) -> Rows:
+        """Perplexity is that of the bank's own questions: every out-of-scope row has the same answer."""
+        return Rows(rows.train, rows.test, encode_conversations(tokenizer, own, length), length)
+
+    promoted = promoted_scores(context, asked)
     tokenizer = load_tokenizer(context.paths.model)
     ensure_chat_template(tokenizer)
     base = load_causal(context.paths.model, context.run, context.device, len(tokenizer))
     length = context_length(base, context.run.training.max_length)
     context.reporter.begin(Step.TOKENISE, f"{len(rows.train)} rows")
     train = encode_conversations(tokenizer, rows.train, length, told=context.reporter.advance)
-    test = encode_conversations(tokenizer, rows.test, length)
-    exam = exam_of(context, tokenizer, _asked(tokenizer, rows, length))
+    questions = asked(tokenizer, length)
+    test = [*questions.encoded, *encode_conversations(tokenizer, strangers, length)]
+    exam = exam_of(context, tokenizer, questions)
     model = METHODS[context.run.method].wrap(base, context.run, "CAUSAL_LM")
     judged = tune(context, exam, model, tokenizer, Split(train, test, quality=rows.quality), promoted)
     served_as = SERVED_AS[context.run.method]
     return Outcome(model, tokenizer, served_as, judged.metrics, judged.confusion, judged.details)
-
-
-def _asked(tokenizer: Any, rows: Split[Conversation], length: int) -> Rows:
-    """Perplexity is that of the bank's own questions: every out-of-scope row has the same answer."""
-    own = [row for row in rows.test if row.out_of_scope is None]
-    return Rows(rows.train, rows.test, encode_conversations(tokenizer, own, length), length)

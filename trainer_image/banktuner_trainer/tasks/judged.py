@@ -1,26 +1,23 @@
 """Trains a generative model and judges it beside the base model and the promoted one; all generative tasks do so."""
 
 import gc
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from banktuner_api.common import Metric
-from banktuner_api.finetunejob_methods import Method
 from banktuner_trainer.data.encode import Encoded
 from banktuner_trainer.data.load import Split
-from banktuner_trainer.errors import invalid_config
 from banktuner_trainer.evaluate.compare import compared
 from banktuner_trainer.evaluate.exam import Exam, Means, Rows, Scores
 from banktuner_trainer.evaluate.intent import Confusion
-from banktuner_trainer.export.folder import ADAPTER_CONFIG
 from banktuner_trainer.memory import check as memory
 from banktuner_trainer.methods import METHODS
 from banktuner_trainer.models import context_length, ensure_chat_template, load_causal, load_tokenizer
 from banktuner_trainer.progress import Step
 from banktuner_trainer.tasks.base import Context, training_metrics
 from banktuner_trainer.tasks.causal import fit
+from banktuner_trainer.tasks.promoted import load_promoted
 
 
 @dataclass(frozen=True)
@@ -40,34 +37,17 @@ def exam_of(context: Context, tokenizer: Any, rows: Rows) -> Exam:
 def promoted_scores(context: Context, asked: Callable[[Any, int], Rows]) -> Scores | None:
     """The numbers of the model that serves now, where the run compares with it.
 
-    To be called before this run's own model is loaded, so that there is one in memory at a time. `asked` gives the
-    rows in the tokens of a tokenizer, at most so many each: a promoted model is asked in its own.
-    Raises TrainerError where it does not stand on this run's base model.
+    `asked` gives the rows in the tokens of a tokenizer, at most so many each: a promoted model is asked in its own.
+    Raises TrainerError, as load_promoted does.
     """
     run, folder = context.run, context.paths.promoted
     if run.evaluation.promoted is None:
         return None
     tokenizer = load_tokenizer(folder)
     ensure_chat_template(tokenizer)
-    model = _promoted(context, len(tokenizer))
+    model = load_promoted(context, len(tokenizer), load_causal)
     exam = exam_of(context, tokenizer, asked(tokenizer, context_length(model, run.training.max_length)))
     return None if exam.empty else exam.sit(model, Step.PROMOTED)
-
-
-def _promoted(context: Context, vocabulary: int) -> Any:
-    """A whole model, or an adapter on this run's base model."""
-    run, paths = context.run, context.paths
-    config = paths.promoted / ADAPTER_CONFIG
-    if not config.exists():
-        return load_causal(paths.promoted, run, context.device, vocabulary)
-    adapter = json.loads(config.read_text(encoding="utf-8"))
-    if run.model is None or adapter.get("base_model_name_or_path") != run.model.uri:
-        message = "the promoted adapter stands on another base model than this job: compare with Base"
-        raise invalid_config(message, "spec.evaluation.promoted")
-    method = METHODS[Method.LORA if "peft_type" in adapter else Method.ADAPTER]
-    if method.load is None:
-        raise ValueError("adapters can be loaded")
-    return method.load(load_causal(paths.model, run, context.device, vocabulary), paths.promoted)
 
 
 def tune(
