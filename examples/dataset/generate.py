@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from collections import Counter
 from pathlib import Path
 
 from bankdata import questions
@@ -9,6 +10,9 @@ from bankdata.intent import Row
 from bankdata.out_of_scope import FAMILIES
 from bankdata.sampler import Sampler
 from bankdata.topics import HOUSE_INTENTS, INTENTS, OTHER_INTENTS
+
+CLASSIFIER_ROWS = 24
+"""Questions of each intent in intents-train.jsonl: enough for an encoder that already knows English."""
 
 
 def build(seed: int) -> dict[str, list[Row]]:
@@ -24,16 +28,33 @@ def build(seed: int) -> dict[str, list[Row]]:
     }
 
 
+def labelled(rows: list[Row], most: int | None = None) -> list[dict[str, str]]:
+    """Questions with their intents, the first `most` of each intent: what a classifier learns."""
+    seen: Counter[str] = Counter()
+    kept = []
+    for row in rows:
+        seen[row.intent] += 1
+        if most is None or seen[row.intent] <= most:
+            kept.append({"text": row.instruction, "label": row.intent})
+    return kept
+
+
 def write(out: Path, files: dict[str, list[Row]]) -> None:
     """A JSONL file for each entry of `files`, the intents and facts of the test questions, and `questions.json`."""
     out.mkdir(parents=True, exist_ok=True)
     for name, rows in files.items():
-        lines = [json.dumps(row.alpaca(), ensure_ascii=False) + "\n" for row in rows]
-        (out / f"{name}.jsonl").write_text("".join(lines), encoding="utf-8")
+        _write_lines(out / f"{name}.jsonl", [row.alpaca() for row in rows])
+    _write_lines(out / "intents-train.jsonl", labelled(files["banking-train"], CLASSIFIER_ROWS))
+    _write_lines(out / "intents-test.jsonl", labelled(files["banking-test"]))
+    _write_lines(out / "intents-out-of-scope.jsonl", labelled(files["out-of-scope-train"]))
     facts = {intent.name: list(intent.facts) for intent in INTENTS}
     _write_json(out / "banking-test-intents.json", {row.instruction: row.intent for row in files["banking-test"]})
     _write_json(out / "house-test-facts.json", {row.instruction: facts[row.intent] for row in files["house-test"]})
     _write_json(out / "questions.json", questions.document())
+
+
+def _write_lines(path: Path, rows: list[dict[str, str]]) -> None:
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
 
 
 def _write_json(path: Path, value: object) -> None:

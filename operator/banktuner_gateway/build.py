@@ -31,7 +31,7 @@ from banktuner_gateway.retrieval.config import load_config
 from banktuner_gateway.retrieval.retriever import Retriever, open_retriever
 from banktuner_gateway.scope.classifier import IntentClassifier
 from banktuner_gateway.scope.guard import ScopeGuard
-from banktuner_gateway.scope.system_prompt import system_prompt
+from banktuner_gateway.scope.system_prompt import TEMPLATE, system_prompt
 from banktuner_gateway.settings import Settings, SettingsError
 
 LONGEST_PROMPT = 1_000_000
@@ -75,7 +75,7 @@ def _parts(
     scope, privacy = config.scope, config.privacy
     rejection = scope.rejection if scope else REJECTION
     return Parts(
-        system=system_prompt(scope.model_name, rejection) if scope else "",
+        system=system_prompt(scope.model_name, rejection, scope.system_prompt or TEMPLATE) if scope else "",
         rejection=rejection,
         engine=engine,
         audit=audit,

@@ -21,7 +21,7 @@ bank's service as the place to ask.
 
 
 def system_prompt(assistant: str, rejection: str, template: str = TEMPLATE) -> str:
-    """The text for these settings (spec.gateway.scope: modelName, rejection).
+    """The text for these settings (spec.gateway.scope: modelName, rejection, systemPrompt).
 
     `template`: may hold {assistant} and {rejection}; other braces stay as they are.
     """

@@ -86,10 +86,15 @@ def start_containerd(paths: Paths) -> None:
 
 
 def start_node(paths: Paths) -> None:
-    processes.ensure(paths, daemons.kubelet(paths))
     processes.ensure(paths, daemons.kube_proxy(paths))
     log = paths.logs / "kubelet.log"
-    wait_until(lambda: is_ready(paths), seconds=90, what="node", remedy=SEE_LOG, log=log)
+    wait_until(lambda: has_ready_kubelet(paths), seconds=90, what="node", remedy=SEE_LOG, log=log)
+
+
+def has_ready_kubelet(paths: Paths) -> bool:
+    """The kubelet gives up where containerd answers before its CRI does: then it is started again."""
+    processes.ensure(paths, daemons.kubelet(paths))
+    return is_ready(paths)
 
 
 def is_ready(paths: Paths) -> bool:
