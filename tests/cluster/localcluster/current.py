@@ -34,7 +34,8 @@ def up(paths: Paths) -> None:
     ours, values = client(), value_file()
     store = objectstore.from_environment(os.environ)
     say(f"cluster of the context {ours.run('config', 'current-context').strip()}")
-    installation.install(paths, ours, store, (values,))
+    say(f"search in documents needs an ONNX encoder at {settings.ENCODER_KEY} of the bucket: see docs/retrieval.md")
+    installation.install(paths, ours, store, (values,), encoder=None)
 
 
 def refresh(paths: Paths) -> None:

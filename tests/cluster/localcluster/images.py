@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 
@@ -137,6 +138,18 @@ def build(paths: Paths, image: Image, tags: dict[str, str]) -> None:
         # buildah runs each step from a sealed copy of itself in memory, and now and then the kernel refuses the seal
         # (EBUSY). The second try goes on from the last finished layer; what fails for good fails again.
         run(command, log=log, remedy=REMEDY, env=scratch)
+
+
+def run_in(paths: Paths, name: str, mounts: Mapping[Path, str], command: tuple[str, ...]) -> None:
+    """Run a command in a container of a stored image, as root; `mounts`: paths of this machine -> paths there."""
+    tag, log = catalog.tags(REPOSITORY, BASE_TAG)[name], paths.logs / f"run-{name}.log"
+    container = run(buildah(paths, "from", local(name, tag)), remedy=REMEDY).strip()
+    volumes = [option for here, there in mounts.items() for option in ("-v", f"{here}:{there}")]
+    options = ("--isolation", "chroot", "--user", "0", *volumes)
+    try:
+        run(buildah(paths, "run", *options, container, "--", *command), log=log, remedy=REMEDY)
+    finally:
+        succeeds(buildah(paths, "rm", container))
 
 
 def pip_settings(paths: Paths) -> Path:

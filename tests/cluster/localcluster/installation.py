@@ -32,11 +32,13 @@ def prerequisites(store: Store) -> str:
     return json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
 
 
-def install(paths: Paths, client: Client, store: Store, value_files: tuple[Path, ...]) -> None:
-    """Have namespaces, Secret, model and operator there."""
+def install(paths: Paths, client: Client, store: Store, value_files: tuple[Path, ...], encoder: Path | None) -> None:
+    """Have namespaces, Secret, model, encoder (where one was exported) and operator there."""
     with step("namespaces and the object store's Secret"):
         client.apply(prerequisites(store))
-    model.ensure_uploaded(paths, store.bucket, store.credentials())
+    model.ensure_uploaded(paths, model.ensure_folder(paths), settings.MODEL_KEY, store.bucket, store.credentials())
+    if encoder is not None:
+        model.ensure_uploaded(paths, encoder, settings.ENCODER_KEY, store.bucket, store.credentials())
     with step("operator by Helm"):
         install_operator(paths, client, value_files)
 

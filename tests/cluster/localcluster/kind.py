@@ -3,10 +3,23 @@
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from ipaddress import ip_address
+from pathlib import Path
 
-from localcluster import catalog, configuration, environment, installation, objectstore, processes, settings, tools
+from localcluster import (
+    catalog,
+    configuration,
+    encoder,
+    environment,
+    installation,
+    objectstore,
+    processes,
+    settings,
+    tools,
+)
 from localcluster.kubectl import Client
 from localcluster.settings import REPOSITORY, Paths
 from localcluster.shell import ClusterError, run, step, succeeds
@@ -46,7 +59,8 @@ def refresh(paths: Paths) -> None:
         store = objectstore.start(ours, address)
     chosen = configuration.write_if_changed(ours.config / "values.json", installation.values(references, address))
     client = Client("kubectl", "helm", kubeconfig(ours), "see `kind export logs`")
-    installation.install(ours, client, store, (settings.CLUSTER_SOURCES / "values.yaml", chosen))
+    exported = encoder.ensure_exported(ours, partial(run_in, references["trainer"]))
+    installation.install(ours, client, store, (settings.CLUSTER_SOURCES / "values.yaml", chosen), exported)
 
 
 def kubeconfig(paths: Paths) -> dict[str, str]:
@@ -85,6 +99,12 @@ def build(paths: Paths, image: catalog.Image, references: dict[str, str]) -> Non
     naming = ("-t", references[image.name], "-f", str(REPOSITORY / image.dockerfile))
     log = paths.logs / f"kind-image-{image.name}.log"
     run(("docker", "build", *naming, *target, *parents, str(REPOSITORY)), log=log, remedy="the log says why")
+
+
+def run_in(reference: str, mounts: Mapping[Path, str], command: tuple[str, ...]) -> None:
+    """Run a command in a container of this image, as root."""
+    volumes = [option for here, there in mounts.items() for option in ("-v", f"{here}:{there}")]
+    run(("docker", "run", "--rm", "--user", "0", *volumes, reference, *command), remedy=REMEDY)
 
 
 def down(paths: Paths, purge: bool) -> None:

@@ -3,8 +3,9 @@
 import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
-from localcluster import configuration, environment, images, installation, node, objectstore, settings, tools
+from localcluster import configuration, encoder, environment, images, installation, node, objectstore, settings, tools
 from localcluster.kubectl import local_client
 from localcluster.settings import Paths
 from localcluster.shell import ClusterError, step
@@ -30,7 +31,8 @@ def refresh(paths: Paths) -> None:
     text = installation.values(references, settings.NODE_ADDRESS)
     chosen = configuration.write_if_changed(paths.config / "values.json", text)
     files = (settings.CLUSTER_SOURCES / "values.yaml", chosen)
-    installation.install(paths, local_client(paths), objectstore.own_store(paths), files)
+    exported = encoder.ensure_exported(paths, partial(images.run_in, paths, "trainer"))
+    installation.install(paths, local_client(paths), objectstore.own_store(paths), files, exported)
 
 
 def down(paths: Paths, purge: bool) -> None:

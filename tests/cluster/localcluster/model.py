@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 
-from localcluster import settings
 from localcluster.settings import CLUSTER_SOURCES, REPOSITORY, Paths
 from localcluster.shell import run, step
 
@@ -29,11 +28,14 @@ def ensure_environment(paths: Paths) -> Path:
     return environment
 
 
-def ensure_uploaded(paths: Paths, bucket: str, store: Mapping[str, str]) -> None:
-    """Have the model below `models/` of the bucket; `store` holds the AWS_* variables."""
-    environment = ensure_environment(paths)
-    folder = next(environment.glob(f"lib/python*/site-packages/{PACKAGE_FOLDER}"))
+def ensure_folder(paths: Paths) -> Path:
+    """The model's folder on this machine."""
+    return next(ensure_environment(paths).glob(f"lib/python*/site-packages/{PACKAGE_FOLDER}"))
+
+
+def ensure_uploaded(paths: Paths, folder: Path, key: str, bucket: str, store: Mapping[str, str]) -> None:
+    """Have a folder at `key` of the bucket; `store` holds the AWS_* variables."""
+    python = ensure_environment(paths) / "bin" / "python"
     script = str(CLUSTER_SOURCES / "upload_folder.py")
-    with step(f"model at s3://{bucket}/{settings.MODEL_KEY}"):
-        command = (str(environment / "bin" / "python"), script, str(folder), bucket, settings.MODEL_KEY)
-        run(command, env=store, remedy="see `cluster.py logs versitygw`")
+    with step(f"{folder.name} at s3://{bucket}/{key}"):
+        run((str(python), script, str(folder), bucket, key), env=store, remedy="see `cluster.py logs versitygw`")

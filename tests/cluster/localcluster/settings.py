@@ -30,6 +30,7 @@ SYSTEM_NAMESPACE = "banktuner-system"
 RELEASE = "banktuner"
 CONTEXT = "banktuner-local"
 MODEL_KEY = "models/all-MiniLM-L6-v2"
+ENCODER_KEY = "models/all-MiniLM-L6-v2-onnx"
 
 # Marks every process we start, so that each can be found again when its pid file was lost.
 MARKER_VARIABLE = "BANKTUNER_LOCAL_CLUSTER"
