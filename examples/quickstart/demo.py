@@ -1,4 +1,4 @@
-"""`make demo`: tunes a small assistant on the cluster, serves it, and asks it banking questions.
+"""`make demo`: tunes a small assistant on the cluster, serves it with every guard, and asks it questions.
 
 Writes build/demo.json. Exits 1 when an object failed or an answer is wrong.
 """
@@ -7,17 +7,16 @@ import hashlib
 import json
 import os
 import secrets
-import subprocess
+import shutil
 import sys
 import time
-import urllib.request
 from pathlib import Path
-from typing import Any
 
+import asking
+import data
 from rich.console import Console
-from rich.table import Table
 
-from kube import Json, KubectlError, apply, kubectl, port_forward, upload, wait_until_gone
+from kube import Json, KubectlError, apply, delete, kubectl, upload, wait_until_gone
 from watching import FINETUNE, SERVING, Row, watch
 
 HERE = Path(__file__).resolve().parent
@@ -27,36 +26,31 @@ LIMIT_SECONDS = 45 * 60
 console = Console()
 
 
-PARTS = {"base": "banking", "house": "house"}
-"""Both models also learn what they do not talk about."""
-
-
-def prepare_data() -> Path:
-    """Generate the questions and answers and put them into the bucket."""
-    generated, folder = BUILD / "dataset", BUILD / "quickstart"
-    generator = HERE.parent / "dataset" / "generate.py"
-    subprocess.run([sys.executable, str(generator), "--seed", "7", "--out", str(generated)], check=True)
-    folder.mkdir(exist_ok=True)
-    for part, source in PARTS.items():
-        for split in ("train", "test"):
-            files = [generated / f"{name}-{split}.jsonl" for name in (source, "out-of-scope")]
-            (folder / f"{part}-{split}.jsonl").write_bytes(b"".join(file.read_bytes() for file in files))
-    upload(folder, "quickstart")
+def prepare_bucket() -> Path:
+    """Put the jobs' files and the bank's documents into the bucket, and drop an earlier demo's records."""
+    generated = data.prepare(BUILD, HERE.parent)
+    upload(BUILD / "quickstart", "quickstart")
+    upload(HERE.parent / "knowledge" / "policies", "quickstart/policies")
+    delete(asking.AUDIT_PREFIX)
+    shutil.rmtree(BUILD / "audit", ignore_errors=True)
     return generated
 
 
-def create_token() -> str:
-    """A new caller's token; the cluster gets its SHA-256 only."""
-    token = secrets.token_urlsafe(24)
+def create_secrets() -> str:
+    """A new caller's token, of which the cluster gets the SHA-256 only, and a new key for the records."""
+    token, key = secrets.token_urlsafe(24), secrets.token_hex(32)
     digest = hashlib.sha256(token.encode()).hexdigest()
-    secret: Json = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "chat-tokens"}}
-    apply(secret | {"stringData": {"demo": digest}}, NAMESPACE)
+    (BUILD / "audit.key").write_text(key, "utf-8")
+    for name, content in (("chat-tokens", {"demo": digest}), ("audit-key", {"key": key})):
+        secret: Json = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}}
+        apply(secret | {"stringData": content}, NAMESPACE)
     return token
 
 
 def apply_objects() -> list[Row]:
-    """Remove what an earlier demo left, then apply the three objects."""
-    rows = [Row(FINETUNE, "quickstart-base"), Row(FINETUNE, "quickstart-house"), Row(SERVING, "assistant")]
+    """Remove what an earlier demo left, then apply the objects."""
+    jobs = [Row(FINETUNE, f"quickstart-{name}") for name in ("base", "intents", "house")]
+    rows = [*jobs, Row(SERVING, "assistant")]
     for row in reversed(rows):
         kubectl("delete", row.kind, row.name, "-n", NAMESPACE, "--ignore-not-found")
         wait_until_gone(row.kind, row.name, NAMESPACE)
@@ -65,38 +59,6 @@ def apply_objects() -> list[Row]:
         apply(text, NAMESPACE)
         console.print(f"applied {path.relative_to(HERE.parent.parent)}")
     return rows
-
-
-def ask(port: int, token: str, question: str, **options: Any) -> str:
-    """One answer of the gateway. Raises OSError."""
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{port}/api/v1/chat/",
-        data=json.dumps({"message": question} | options).encode(),
-        headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
-    )
-    with urllib.request.urlopen(request, timeout=120) as response:
-        return str(json.load(response)["response"])
-
-
-def ask_all(folder: Path, token: str) -> list[Json]:
-    """The five banking questions: answers of the tuned and of the base model, and whether the tuned one is right."""
-    questions = json.loads((folder / "questions.json").read_text("utf-8"))["questions"]
-    answers = []
-    with port_forward("service/assistant-gateway", 80, NAMESPACE) as port:
-        for entry in questions:
-            tuned = ask(port, token, entry["question"])
-            base = ask(port, token, entry["question"], adapter=None)
-            right = all(word.lower() in tuned.lower() for word in entry["expect"])
-            answers.append({"question": entry["question"], "answer": tuned, "base": base, "right": right})
-    return answers
-
-
-def show(answers: list[Json]) -> None:
-    """The answers beside the base model's."""
-    table = Table("Question", "Tuned", "Base", "Right", show_lines=True)
-    for entry in answers:
-        table.add_row(entry["question"], entry["answer"], entry["base"], "yes" if entry["right"] else "NO")
-    console.print(table)
 
 
 def write_report(rows: list[Row], answers: list[Json], seconds: dict[str, float], passed: bool) -> None:
@@ -122,19 +84,23 @@ def main() -> int:
     """Run the demo; the exit code tells the truth."""
     BUILD.mkdir(exist_ok=True)
     started = time.monotonic()
-    folder = prepare_data()
-    token = create_token()
+    folder = prepare_bucket()
+    token = create_secrets()
     rows = apply_objects()
     seconds = {"prepare": round(time.monotonic() - started, 1)}
     answers: list[Json] = []
+    whole, told = False, "no record was looked at"
     try:
         watch(rows, NAMESPACE, LIMIT_SECONDS)
-        answers = ask_all(folder, token) if all(row.done for row in rows) else []
+        if all(row.done for row in rows):
+            answers = asking.ask_all(folder, token, NAMESPACE)
+            whole, told = asking.verify_records(BUILD)
     except (TimeoutError, KubectlError, OSError) as error:
         console.print(f"[red]{error}[/]")
     seconds["total"] = round(time.monotonic() - started, 1)
-    passed = bool(answers) and all(entry["right"] for entry in answers)
-    show(answers)
+    passed = whole and bool(answers) and all(entry["right"] for entry in answers)
+    asking.show(console, answers)
+    console.print(f"audit records: {told}", highlight=False)
     write_report(rows, answers, seconds, passed)
     if not passed:
         explain(rows)

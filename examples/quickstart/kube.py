@@ -83,6 +83,13 @@ def upload(folder: Path, prefix: str) -> None:
         obstore.put(store, f"{prefix}/{path.name}", path.read_bytes())
 
 
+def delete(prefix: str) -> None:
+    """Remove everything under `prefix` from the bucket."""
+    store = bucket()
+    for page in store.list(prefix):
+        obstore.delete(store, [entry["path"] for entry in page])
+
+
 def wait_until_gone(kind: str, name: str, namespace: str, seconds: float = 120) -> None:
     """Return when an object is gone. Raises TimeoutError."""
     deadline = time.monotonic() + seconds
