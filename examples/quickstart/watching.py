@@ -56,13 +56,15 @@ class Row:
 
     def _serving(self) -> str:
         status = (self.last or {}).get("status") or {}
-        ready = condition(self.last, "Ready")
+        told = [condition(self.last, kind) for kind in ("Ready", "KnowledgeReady")]
+        waiting = [one for one in told if one.get("status") != "True"]
         adapters = {entry["name"]: entry["state"] for entry in status.get("adapters", [])}
         every_adapter = bool(adapters) and set(adapters.values()) == {"Ready"}
-        self.done = ready.get("status") == "True" and every_adapter
+        self.done = not waiting and every_adapter
         self.progress = " ".join(f"{name}={state}" for name, state in adapters.items())
-        self.detail = "" if self.done else ready.get("message", "")
-        return "Ready" if self.done else str(ready.get("reason", "Pending"))
+        first = waiting[0] if waiting else {}
+        self.detail = first.get("message", "")
+        return "Ready" if self.done else str(first.get("reason", "Pending"))
 
 
 def _table(rows: list[Row], started: float) -> Table:

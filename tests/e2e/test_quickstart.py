@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,23 @@ def test_demo_answers_right_and_reports() -> None:
     assert run.returncode == 0, run.stdout[-8000:] + run.stderr[-2000:]
     report = json.loads((TOP / "build" / "demo.json").read_text("utf-8"))
     assert report["passed"] is True
-    assert len(report["answers"]) == 5 and all(entry["right"] for entry in report["answers"])
-    assert any(entry["answer"] != entry["base"] for entry in report["answers"])
-    for name in ("quickstart-base", "quickstart-house"):
+    kinds = {kind: [one for one in report["answers"] if one["kind"] == kind] for kind in ("answer", "refuse", "mask")}
+    assert [len(kinds[kind]) for kind in ("answer", "refuse", "mask")] == [5, 5, 1]
+    assert all(one["right"] for one in report["answers"])
+    assert all(one["sources"] and one["intent"] for one in kinds["answer"])
+    assert any(one["answer"] != one["base"] for one in kinds["answer"])
+    for name in ("quickstart-base", "quickstart-intents", "quickstart-house"):
         assert report["objects"][name]["phase"] == "Succeeded"
         assert report["seconds"][name]
     assert report["objects"]["assistant"]["adaptersReady"] == "1/1"
+
+
+def test_the_records_hold_every_decision_and_none_of_the_words() -> None:
+    """After the demo: what it fetched of the bucket and verified."""
+    records = [line for file in (TOP / "build" / "audit").rglob("*.jsonl") for line in file.read_text().splitlines()]
+    decided = [json.loads(line)["data"] for line in records if json.loads(line)["event"] == "decision"]
+    outcomes = Counter(one["outcome"] for one in decided if one["route"] == "/api/v1/chat/")
+    assert outcomes["answered"] == 11 and outcomes["refused"] == 5
+    said = "".join(records)
+    for word in ("DE89", "HB-204711", "weather"):
+        assert word not in said
