@@ -135,6 +135,12 @@ class Gateway(ApiModel):
     knowledge: Knowledge | None = None
 
 
+class Ui(ApiModel):
+    """The chat page, a client of the gateway."""
+
+    enabled: bool = False
+
+
 class BankingModelSpec(ApiModel):
     """What to serve and how."""
 
@@ -166,6 +172,7 @@ class BankingModelSpec(ApiModel):
     profile: Name | None = None
     """Name of a kind of node in the chart's values."""
     gateway: Gateway
+    ui: Ui = Ui()
 
 
 class AdapterStatus(ApiModel):
@@ -205,6 +212,7 @@ class BankingModelStatus(ApiModel):
     observed_generation: Annotated[int, Field(ge=0)] | None = None
     conditions: Conditions = []
     url: Annotated[str, Field(max_length=512)] | None = None
+    ui_url: Annotated[str, Field(max_length=512)] | None = None
     engine: Engine | None = None
     replicas: Annotated[int, Field(ge=0)] | None = None
     ready_replicas: Annotated[int, Field(ge=0)] | None = None

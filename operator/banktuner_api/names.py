@@ -52,6 +52,7 @@ ENGINE_PORT = 8000
 """Port of vLLM or TGI, on loopback only."""
 PROXY_PORT = 8080
 GATEWAY_PORT = 8080
+UI_PORT = 7860
 AGENT_PORT = 8443
 RENDEZVOUS_PORT = 29500
 """Where the pods that train together meet, on the first of them; torch's usual port."""
@@ -83,6 +84,11 @@ def child_name(owner: str, uid: str, suffix: str) -> str:
 def gateway_service_name(owner: str) -> str:
     """Name of the Service that people address; it carries no hash on purpose."""
     return f"{owner}-gateway"
+
+
+def ui_service_name(owner: str) -> str:
+    """Name of the chat page's Service, for the same reason without a hash."""
+    return f"{owner}-ui"
 
 
 def secret_env_prefix(secret: str) -> str:

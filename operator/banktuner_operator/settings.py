@@ -15,6 +15,7 @@ class Images(ApiModel):
     operator: str
     proxy: str
     gateway: str
+    ui: str
     trainer: str
     vllm: str
     tgi: str

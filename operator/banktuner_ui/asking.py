@@ -35,8 +35,7 @@ class Side:
             self._fail(item)
 
     def _fail(self, error: GatewayError) -> None:
-        if error.status == 404 and error.problem.field == "conversation_id":
-            # kept for a while only: the next question begins a new one
+        if error.problem.code == rendering.FORGOTTEN:
             self.conversation(None)
         said = f"**No answer.** {rendering.error(error)}"
         self.shown = f"{rendering.as_markdown(self.text)}\n\n{said}" if self.text else said

@@ -44,13 +44,13 @@ class ChatPage:
             gr.Markdown(f"# {rendering.as_text(self._title)}", elem_id="title", latex_delimiters=[])
             gr.Button("Sign out", link="/logout", size="sm", elem_id="sign-out", scale=0, min_width=110)
         with gr.Row(elem_id="choices", equal_height=True):
-            options = [("Assistant (default)", "default:")]
+            options = [(rendering.ASSISTANT, "default:")]
             self._choice = gr.Dropdown(options, value="default:", label="Who answers", elem_id="who", min_width=200)
             self._compare = gr.Checkbox(label="Base model beside it", elem_id="compare", min_width=200)
             self._new = gr.Button("New conversation", elem_id="new", size="md", min_width=200, scale=0)
         self._notice = gr.Markdown(visible=False, elem_id="notice", latex_delimiters=[])
         with gr.Row(elem_id="conversations", equal_height=True, scale=1):
-            self._tuned = _conversation("Assistant", "tuned", visible=True)
+            self._tuned = _conversation(rendering.ASSISTANT, "tuned", visible=True)
             self._base = _conversation("Base model", "base", visible=False)
         with gr.Row(elem_id="asking", equal_height=True):
             self._question = gr.Textbox(

@@ -9,8 +9,11 @@ _FENCE = re.compile(r"^( {0,3}```)[^\n]*", re.MULTILINE)
 _ALIVE = re.compile(r"[&<\[@]|://|(?<=www)\.|```|~~~", re.IGNORECASE)
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 _INDENT = re.compile(r"^ +", re.MULTILINE)
+ASSISTANT = "Assistant"
 BASE_SUFFIX = "-base"
 SIGN_IN_AGAIN = "You are signed out. [Sign in again](/login)."
+FORGOTTEN = "unknown_conversation"
+BEGIN_ANEW = "What was said before is no longer kept. Ask again: a new conversation begins."
 
 
 def as_text(text: str) -> str:
@@ -38,7 +41,8 @@ def answer(done: Answer) -> str:
         parts.insert(0, "**Refused.** This question was not answered.")
     if done.sources:
         parts.append(sources(done.sources))
-    return "\n\n".join([*parts, f"*{_facts(done)}*"])
+    facts = _facts(done)
+    return "\n\n".join([*parts, f"*{facts}*"] if facts else parts)
 
 
 def sources(passages: list[Source]) -> str:
@@ -53,7 +57,9 @@ def _source(passage: Source) -> str:
 
 
 def _facts(done: Answer) -> str:
-    facts = [f"Adapter {as_text(done.adapter)}" if done.adapter else "Base model"]
+    who = f"Adapter {as_text(done.adapter)}" if done.adapter else "Base model"
+    # of a refusal the gateway tells who was asked; what is shown is the bank's own text
+    facts = [] if done.refused else [who]
     if done.intent:
         facts.append(f"{as_text(done.intent.label)} {done.intent.confidence:.0%}")
     if done.request_id:
@@ -67,6 +73,8 @@ def error(problem: GatewayError) -> str:
     sentences = [said if said.endswith((".", "!", "?")) else said + "."]
     if problem.status == 401:
         sentences = [SIGN_IN_AGAIN]
+    if problem.problem.code == FORGOTTEN:
+        sentences = [BEGIN_ANEW]
     if problem.retry_after is not None:
         unit = "second" if problem.retry_after == 1 else "seconds"
         sentences.append(f"Try again in {problem.retry_after} {unit}.")
@@ -81,7 +89,7 @@ def choices(models: list[str]) -> list[tuple[str, str]]:
     base = assistant + BASE_SUFFIX
     adapters = [model for model in others if model != base]
     named = [(adapter, f"adapter:{adapter}") for adapter in adapters]
-    return [("Assistant (default)", "default:"), *named, ("Base model, no adapter", "base:")]
+    return [(ASSISTANT, "default:"), *named, ("Base model, no adapter", "base:")]
 
 
 def choice(value: str) -> Choice:

@@ -12,14 +12,18 @@ CSS = """
 #top { align-items: center; flex-wrap: nowrap; }
 #choices, #choices .form { align-items: center; }
 #choices .form { background: var(--block-background-fill); }
-#tuned, #base { height: calc(100dvh - 280px) !important; min-height: 300px; }
+#tuned, #base { height: calc(100dvh - 240px) !important; min-height: 300px; }
 #tuned p:last-child > em:only-child, #base p:last-child > em:only-child {
   font-size: .8rem; font-style: normal; opacity: .8; overflow-wrap: anywhere; }
 #notice { border-left: 4px solid #b45309; padding: 6px 12px; }
 footer { display: none !important; }
 @media (max-width: 700px) {
   .gradio-container .main { padding: 8px !important; }
-  #conversations:has(#base) #tuned, #conversations:has(#base) #base { height: 42dvh !important; min-height: 240px; }
+  #conversations { flex-direction: column; }
+  #tuned { height: calc(100dvh - 300px) !important; }
+  #conversations:has(#base) #tuned, #conversations:has(#base) #base {
+    width: 100%; height: calc((100dvh - 316px) / 2) !important; min-height: 220px; }
+  #new { flex-grow: 1; }
 }
 """
 _SYSTEM_FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "DejaVu Sans", "sans-serif")

@@ -58,6 +58,7 @@ def test_the_operator_understands_its_settings() -> None:
     assert settings.namespace == "banktuner-system"
     assert settings.default_engine == "TGI"
     assert settings.network.object_stores[0].excluded == ["169.254.0.0/16"]
+    assert settings.images.ui == "banktuner/ui:0.1.0"
 
 
 def test_values_reach_the_settings() -> None:
@@ -72,6 +73,7 @@ def test_values_reach_the_settings() -> None:
         render(
             f"profiles={json.dumps({'l4': profile})}",
             'defaultEngine="VLLM"',
+            'images.ui="example/ui:2"',
             'watchNamespaces=["bank"]',
             "operator.retrySeconds=3",
             'network.objectStores=[{"cidr": "10.0.0.1/32", "ports": [9000]}]',
@@ -84,6 +86,7 @@ def test_values_reach_the_settings() -> None:
     found = settings.profile("l4")
     assert found is not None and found.images.trainer == "x/y:1" and found.request_percent == 20
     assert settings.retry_seconds == 3 and settings.watch_namespaces == ["bank"]
+    assert settings.images.ui == "example/ui:2"
     assert settings.network.object_stores[0].ports == [9000]
     assert settings.network.trackers[0].cidr == "10.0.0.2/32"
     assert settings.network.identity_providers[0].cidr == "10.0.0.3/32"
@@ -98,6 +101,7 @@ def test_values_reach_the_settings() -> None:
         ('defaultEngine="SGLang"', "defaultEngine"),
         ('images.trainer=""', "trainer"),
         ("images.tgi=7", "tgi"),
+        ('images.ui=""', "ui"),
         ("unknown=1", "unknown"),
         ("operator.unknown=1", "unknown"),
         ('operator.logLevel="DEBUG"', "logLevel"),

@@ -18,7 +18,7 @@ DIGEST = "sha256:" + "ab" * 32
 
 def settings(**changes: Any) -> Settings:
     """Settings as the chart would make them."""
-    images = {name: f"example/{name}:1" for name in ("operator", "proxy", "gateway", "trainer", "vllm", "tgi")}
+    images = {name: f"example/{name}:1" for name in ("operator", "proxy", "gateway", "ui", "trainer", "vllm", "tgi")}
     content = {
         "images": images,
         "agentUrl": "https://banktuner-agent.banktuner-system.svc:8443",

@@ -13,7 +13,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 PICTURES = Path(__file__).parents[2] / "build" / "ui"
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 240
+"""Bounds a test that fails; one that passes waits for nothing but the page."""
 WIDE, NARROW = (1280, 900), (420, 860)
 
 

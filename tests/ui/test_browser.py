@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.ui.browser import NARROW, Browser, chromium
+from tests.ui.browser import NARROW, PATIENCE_SECONDS, Browser, chromium
 from tests.ui.conftest import Served
 from tests.ui.gateway import TOKEN, ContractGateway, problem
 
@@ -63,6 +63,7 @@ def test_an_answer_grows_and_tells_its_sources(chat: Browser, contract: Contract
     chat.until(lambda: "Freeze the card" in chat.text("tuned"))
     assert "order a new one" not in chat.text("tuned")
     assert chat.shown("#stop") and not chat.shown("#ask")
+    chat.picture("streaming")
     contract.pieces_gate.set()
     chat.until(lambda: REQUEST in chat.text("tuned"))
     said = chat.text("tuned")
@@ -115,7 +116,7 @@ def test_stop_ends_the_gateways_work(chat: Browser, contract: ContractGateway) -
     chat.until(lambda: "Freeze the card" in chat.text("tuned"))
     chat.click("#stop")
     chat.until(lambda: "Stopped." in chat.text("tuned") and chat.shown("#ask"))
-    assert contract.disconnected.wait(20)
+    assert contract.disconnected.wait(PATIENCE_SECONDS)
     contract.pieces_gate.set()
     chat.ask("And now?")
     chat.until(lambda: REQUEST in chat.text("tuned"))
@@ -127,7 +128,7 @@ def test_leaving_the_page_ends_the_gateways_work(chat: Browser, contract: Contra
     chat.ask("My card is gone")
     chat.until(lambda: "Freeze the card" in chat.text("tuned"))
     chat.open("about:blank")
-    assert contract.disconnected.wait(60)
+    assert contract.disconnected.wait(PATIENCE_SECONDS)
 
 
 def test_loading_the_page_anew_in_the_middle_of_an_answer(
@@ -181,6 +182,8 @@ def test_refused_answers_and_errors_are_plain(chat: Browser, contract: ContractG
     )
     chat.ask("Once more?")
     chat.until(lambda: "No answer. The model failed. Request req-8." in chat.text("tuned"))
+    chat.until(lambda: chat.shown("#ask"))
+    chat.picture("error")
 
 
 def test_a_token_that_is_withdrawn(chat: Browser, contract: ContractGateway) -> None:

@@ -67,7 +67,8 @@ def test_sources_are_listed_with_the_numbers_that_the_answer_cites() -> None:
 
 
 def test_a_refusal_says_so_first() -> None:
-    assert rendering.answer(answer(refused=True)).startswith("**Refused.** This question was not answered.\n\nCall us.")
+    said = rendering.answer(answer(refused=True, adapter="cards", request_id="r1"))
+    assert said == "**Refused.** This question was not answered.\n\nCall us.\n\n*request r1*"
 
 
 @pytest.mark.parametrize(
@@ -79,6 +80,8 @@ def test_a_refusal_says_so_first() -> None:
         (GatewayError(Problem(code="a", message="<b>x</b>"), 502), "\\<b\\>x\\<\\/b\\>."),
         (GatewayError(Problem(code="a", message="No.", request_id="r"), 401),
          "You are signed out. [Sign in again](/login). Request r."),
+        (GatewayError(Problem(code="unknown_conversation", message="Leave the field out."), 404),
+         "What was said before is no longer kept. Ask again: a new conversation begins."),
     ],
 )  # fmt: skip
 def test_errors_are_sentences(error: GatewayError, said: str) -> None:

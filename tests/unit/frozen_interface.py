@@ -55,7 +55,7 @@ def interface() -> Json:
         },
         "containers": _containers(job_children(job_owner()))
         | _containers(model_children(model_owner()))
-        | _containers(model_children(model_owner(gateway=GATEWAY))),
+        | _containers(model_children(model_owner(gateway=GATEWAY, ui={"enabled": True}))),
     }
 
 

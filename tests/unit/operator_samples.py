@@ -18,9 +18,10 @@ NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 DIGEST = "sha256:" + "ab" * 32
 UID = "6f1c2f6e-0000-4000-8000-000000000001"
 
+IMAGES = ("operator", "proxy", "gateway", "ui", "trainer", "vllm", "tgi")
 SETTINGS = Settings.model_validate(
     {
-        "images": {name: f"example/{name}:1" for name in ("operator", "proxy", "gateway", "trainer", "vllm", "tgi")},
+        "images": {name: f"example/{name}:1" for name in IMAGES},
         "agentUrl": "https://agent:8443",
         "namespace": "banktuner-system",
         "profiles": {

@@ -52,7 +52,8 @@ def pod_specs() -> list[tuple[str, Json]]:
             children = model_children(model_owner(engine=engine, profile=profile, resources=resources))
             found += [(f"{engine} {profile} {gpus}", entry) for entry in templates(children)]
         for audit in (GATEWAY["audit"], VOLUME):
-            children = model_children(model_owner(gateway=gateway(audit=audit), profile=profile, resources=resources))
+            asked = {"gateway": gateway(audit=audit), "ui": {"enabled": True}}
+            children = model_children(model_owner(**asked, profile=profile, resources=resources))
             found += [(f"gateway {audit['sink']} {profile} {gpus}", entry) for entry in templates(children)]
     return found
 
@@ -69,7 +70,7 @@ def containers(spec: Json) -> list[Json]:
 
 
 def test_there_are_pods() -> None:
-    assert len(PODS) == 4 * (3 + 1 + 2 * 2 + 2 * 3)
+    assert len(PODS) == 4 * (3 + 1 + 2 * 2 + 2 * 4)
 
 
 @pytest.mark.parametrize("spec", [spec for _, spec in PODS], ids=[name for name, _ in PODS])
@@ -95,7 +96,7 @@ class TestEveryPod:
             for source in volume.get("projected", {}).get("sources", [])
             if "serviceAccountToken" in source
         ]
-        tells_nobody = {entry["name"] for entry in containers(spec)} == {"index"}
+        tells_nobody = [entry["name"] for entry in containers(spec)] in (["index"], ["ui"])
         assert [token["audience"] for token in tokens] == [] if tells_nobody else [names.TOKEN_AUDIENCE]
 
     def test_shares_nothing_with_the_node(self, spec: Json) -> None:
@@ -132,7 +133,7 @@ def test_names_fit() -> None:
         assert len(child["metadata"]["name"]) <= 63
     model = model_owner()
     model["metadata"]["name"] = "a" * names.MAX_NAME
-    model["spec"] |= {"gateway": GATEWAY}
+    model["spec"] |= {"gateway": GATEWAY, "ui": {"enabled": True}}
     for child in model_children(model):
         assert len(child["metadata"]["name"]) <= 63
 

@@ -44,6 +44,12 @@ def gateway_policy(owner: Owner, settings: Settings, asked: Gateway) -> Json:
     return _policy(owner, "gateway", ingress, [_dns(), _agent(settings), engine, *map(_peer, called)])
 
 
+def ui_policy(owner: Owner) -> Json:
+    """Pods of the chat page: in on their port; out to DNS and the gateway."""
+    gateway = {"to": [_pods(owner.selector("gateway"))], "ports": [_tcp(names.GATEWAY_PORT)]}
+    return _policy(owner, "ui", [{"ports": [_tcp(names.UI_PORT)]}], [_dns(), gateway])
+
+
 def _stores_objects(asked: Gateway) -> bool:
     classified = asked.scope is not None and asked.scope.classifier is not None
     return classified or asked.knowledge is not None or asked.audit.sink == "ObjectStore"

@@ -17,6 +17,11 @@ def gateway_service(owner: Owner) -> Json:
     return _service(owner, names.gateway_service_name(owner.name), "gateway", HTTP, names.GATEWAY_PORT)
 
 
+def ui_service(owner: Owner) -> Json:
+    """What browsers open, mostly through an Ingress that adds TLS."""
+    return _service(owner, names.ui_service_name(owner.name), "ui", HTTP, names.UI_PORT)
+
+
 def rendezvous_name(owner: Owner) -> str:
     """Name of the headless Service of a job with several pods."""
     return owner.child("training")

@@ -16,7 +16,7 @@ from banktuner_operator.manifests.engine import EngineSetup
 from banktuner_operator.manifests.gateway import GatewaySetup
 from banktuner_operator.manifests.index_job import IndexSetup
 from banktuner_operator.manifests.metadata import Owner, digest, stamped
-from banktuner_operator.plan import changes, engine_support, gateway, knowledge, model_status, serving
+from banktuner_operator.plan import changes, engine_support, gateway, knowledge, model_status, serving, ui
 from banktuner_operator.plan.conditions import false
 from banktuner_operator.plan.finetune import invalid
 from banktuner_operator.plan.model_status import ModelView
@@ -50,7 +50,8 @@ def plan_banking_model(snapshot: ModelSnapshot, now: datetime, settings: Setting
         return model_status.plan(replace(view, accepted=false("InvalidSpec", invalid(error))))
     engine = spec.engine or settings.default_engine
     case = _Case(snapshot, spec, Owner.of(snapshot.owner), settings, engine)
-    return _decide(case, replace(view, spec=spec, engine=engine))
+    plan = _decide(case, replace(view, spec=spec, engine=engine))
+    return replace(plan, delete=plan.delete + ui.unwanted(spec, case.owner, snapshot.children))
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,8 @@ def _decide(case: _Case, view: ModelView) -> Plan:
         return model_status.plan(replace(view, accepted=obstacle))
     desired = _desired(case, base, found.adapters)
     indexing = _indexing(case, view, found)
-    wanted = [*_children(case, desired, found), *_gateway_children(case, served), *_index_children(case)]
+    page = ui.children(case.spec, case.owner, profile, case.settings)
+    wanted = [*_children(case, desired, found), *_gateway_children(case, served), *_index_children(case), *page]
     apply = changes.needed(wanted, case.snapshot.children) + ((indexing.start,) if indexing.start else ())
     view = replace(view, desired=desired, knowledge=indexing.check)
     return replace(model_status.plan(view, apply), delete=indexing.delete)

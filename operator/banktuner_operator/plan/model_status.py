@@ -12,7 +12,7 @@ from banktuner_api.handshake import Failure
 from banktuner_api.serving import DesiredState
 from banktuner_operator.manifests.gateway import STAGE_GATEWAY
 from banktuner_operator.manifests.metadata import Owner
-from banktuner_operator.plan import changes, gateway, model_events, waiting
+from banktuner_operator.plan import changes, gateway, model_events, ui, waiting
 from banktuner_operator.plan.base_model import ACCEPTED
 from banktuner_operator.plan.conditions import false, merge, true
 from banktuner_operator.plan.knowledge import NO_KNOWLEDGE
@@ -76,7 +76,7 @@ def plan(view: ModelView, apply: tuple[Json, ...] = ()) -> Plan:
         "adaptersReady": f"{ready}/{len(adapters)}",
         "adapters": adapters,
         "url": f"http://{names.gateway_service_name(view.owner.name)}.{view.owner.namespace}.svc",
-    }
+    } | ui.url(view.spec, view.owner)
     if view.engine:
         status["engine"] = str(view.engine)
     return Plan(
@@ -147,6 +147,7 @@ def _told(view: ModelView, name: str, digest: str) -> list[Json]:
 def _checks(view: ModelView, adapters: list[Json]) -> dict[str, Check]:
     model, engine = _model_ready(view), _engine_ready(view)
     entrance, loaded, knowledge = _gateway_ready(view), _adapters_ready(adapters), _knowledge_ready(view)
+    page = [_component_ready(view, "ui")] if view.spec and view.spec.ui.enabled else []
     ready = _ready(view, (model, engine, entrance))
     return {
         "Accepted": view.accepted,
@@ -156,7 +157,7 @@ def _checks(view: ModelView, adapters: list[Json]) -> dict[str, Check]:
         "KnowledgeReady": knowledge,
         "GatewayReady": entrance,
         "Ready": ready,
-        "Degraded": _degraded(view, ready, (loaded, knowledge)),
+        "Degraded": _degraded(view, ready, (loaded, knowledge, *page)),
     }
 
 
