@@ -120,6 +120,8 @@ Look around:
   kubectl port-forward -n {NAMESPACE} service/assistant-gateway 8080:80 &
   curl -H "Authorization: Bearer {token}" -H "Content-Type: application/json" \\
        -d '{{"message": "How do I dispute a transaction?"}}' http://127.0.0.1:8080/api/v1/chat/
+The chat page asks for the token above:
+  kubectl port-forward -n {NAMESPACE} service/assistant-ui 8081:80 &
 The report is in build/demo.json. `make down` stops the cluster.""",
         highlight=False,
         soft_wrap=True,

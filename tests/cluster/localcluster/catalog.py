@@ -32,6 +32,7 @@ IMAGES = (
     Image("operator", OPERATOR, "operator", BASE),
     Image("proxy", OPERATOR, "proxy", BASE),
     Image("gateway", OPERATOR, "gateway", BASE),
+    Image("ui", OPERATOR, "ui", BASE),
     Image("torch", TRAINER, "torch", BASE, imported=False),
     Image("trainer", TRAINER, "trainer", BASE),
     Image("vllm-cpu", "tests/cluster/images/vllm-cpu/Dockerfile", None, {"TORCH": "torch"}),

@@ -63,7 +63,7 @@ def forget_interrupted(client: Client) -> None:
 
 def values(references: Mapping[str, str], store_address: str) -> str:
     """Chart values (JSON) that name the images we built and the address of the object store."""
-    names = {"operator": "operator", "proxy": "proxy", "gateway": "gateway", "trainer": "trainer", "vllm": "vllm-cpu"}
-    chosen = {value: references[image] for value, image in names.items()}
+    names = ("operator", "proxy", "gateway", "ui", "trainer")
+    chosen = {name: references[name] for name in names} | {"vllm": references["vllm-cpu"]}
     peer = {"cidr": f"{store_address}/32", "ports": [settings.S3_PORT]}
     return json.dumps({"images": chosen, "network": {"objectStores": [peer]}})
