@@ -84,16 +84,15 @@ def main() -> int:
     """Run the demo; the exit code tells the truth."""
     BUILD.mkdir(exist_ok=True)
     started = time.monotonic()
-    folder = prepare_bucket()
-    token = create_secrets()
-    rows = apply_objects()
-    seconds = {"prepare": round(time.monotonic() - started, 1)}
-    answers: list[Json] = []
+    rows, answers, seconds = list[Row](), list[Json](), dict[str, float]()
     whole, told = False, "no record was looked at"
     try:
+        folder, token = prepare_bucket(), create_secrets()
+        rows += apply_objects()
+        seconds["prepare"] = round(time.monotonic() - started, 1)
         watch(rows, NAMESPACE, LIMIT_SECONDS)
         if all(row.done for row in rows):
-            answers = asking.ask_all(folder, token, NAMESPACE)
+            answers += asking.ask_all(folder, token, NAMESPACE)
             whole, told = asking.verify_records(BUILD)
     except (TimeoutError, KubectlError, OSError) as error:
         console.print(f"[red]{error}[/]")
@@ -102,11 +101,11 @@ def main() -> int:
     asking.show(console, answers)
     console.print(f"audit records: {told}", highlight=False)
     write_report(rows, answers, seconds, passed)
-    if not passed:
+    if passed:
+        say_goodbye(token)
+    else:
         explain(rows)
-        return 1
-    say_goodbye(token)
-    return 0
+    return 0 if passed else 1
 
 
 def say_goodbye(token: str) -> None:
