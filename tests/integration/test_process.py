@@ -154,6 +154,23 @@ async def test_a_life_over_a_kill_with_least_rights(cluster: Cluster, operators:
     assert "Traceback" not in operator.log
 
 
+async def test_the_rights_are_enough_to_take_a_page_away(cluster: Cluster, operators: list[Operator]) -> None:
+    async def served(*components: str) -> bool:
+        found = await cluster.list("Deployment")
+        return {one["metadata"]["labels"][names.LABEL_COMPONENT] for one in found} == {*components}
+
+    async def closed() -> bool:
+        return await served("engine", "gateway") and len(await cluster.list("NetworkPolicy")) == 2
+
+    operators[0].start()
+    await eventually(operators[0].leads, "the operator leads", 30)
+    await cluster.create("BankingModel", "assistant", model_spec(ui={"enabled": True}))
+    await eventually(lambda: served("engine", "gateway", "ui"), "the page", 30)
+    await cluster.patch("BankingModel", "assistant", {"spec": {"ui": {"enabled": False}}})
+    await eventually(closed, "the page's end", 30)
+    assert "forbidden" not in operators[0].log.lower()
+
+
 async def test_a_deleted_child_wakes_the_operator(cluster: Cluster, operators: list[Operator]) -> None:
     operators[0].start()
     await eventually(operators[0].leads, "the operator leads", 30)
