@@ -73,7 +73,7 @@ bench-trainer: $(TRAINER_VENV)/.ready ## Measures the trainer: build/bench/train
 
 bench-gateway: $(VENV)/.ready $(TRAINER_VENV)/.ready ## Measures the gateway: build/bench/gateway.json (ONLY=name for one row)
 	rm -f $(if $(ONLY),,build/bench/gateway.json)
-	$(WITH_CLUSTER) $(VENV)/bin/python -m bench.gateway $(addprefix --only ,$(ONLY))
+	$(VENV)/bin/python -m bench.gateway $(addprefix --only ,$(ONLY))
 
 generate: $(VENV)/.ready ## Writes crds/ and the chart's copies from operator/banktuner_api
 	$(VENV)/bin/python -m banktuner_api.crdgen

@@ -1,4 +1,4 @@
-"""Where the benchmark finds what it needs: the repository, and the sentence encoder from its Python package."""
+"""Where the benchmarks find what they need: the repository, the trainer's Python, the sentence encoder."""
 
 import importlib
 import sys
@@ -7,6 +7,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT.parent / "shared" / "data"
 SCRATCH = ROOT / "build" / "bench"
+TRAINER = ROOT / ".venv-trainer" / "bin" / "python"
+
+
+def trainer_python() -> Path:
+    """The Python that has torch. Raises RuntimeError where it was not made yet."""
+    if not TRAINER.exists():
+        raise RuntimeError("the trainer's libraries are needed: make .venv-trainer/.ready")
+    return TRAINER
 
 
 def minilm_folder() -> Path:

@@ -1,4 +1,4 @@
-"""Whether the time of a refusal tells how near a guessed token came (G2): `python -m bench.gateway.access_timing`.
+"""Whether the time of a refusal tells how near a guessed token came (G2).
 
 Pairs of wrong tokens, one with all but the last character right and one with none, are asked about by turns. Without a
 signal the nearer one takes longer in half of the pairs. A comparison that leaks stands beside it, to show what a signal
@@ -7,7 +7,6 @@ looks like here.
 
 import asyncio
 import hashlib
-import json
 import random
 import secrets
 import tempfile
@@ -18,6 +17,7 @@ from pathlib import Path
 from banktuner_gateway.access.caller import Headers
 from banktuner_gateway.access.tokens import TokenStore
 from banktuner_gateway.errors import ApiError
+from bench.rows import Measurement, Row, Settings
 
 PAIRS = 10_000
 RUNS = 3
@@ -75,16 +75,19 @@ def _leaky_check(right: bytes) -> Check:
     return check
 
 
-async def measure() -> dict[str, object]:
-    """The row."""
+async def _measured() -> tuple[list[float], float]:
     right = secrets.token_hex(32).encode()
     with tempfile.TemporaryDirectory() as folder:
         check = _store_check(Path(folder), right)
         runs = [await distance(check, right) for _ in range(RUNS)]
-    leaky = await distance(_leaky_check(right), right)
+    return runs, await distance(_leaky_check(right), right)
+
+
+def measure(_: Settings) -> list[Row]:
+    """The worst of the runs."""
+    runs, leaky = asyncio.run(_measured())
     peer = f"a comparison that stops at the first difference: {leaky:.3f}"
-    return {"name": "auth_prefix_signal", "value": max(runs), "unit": "share", "bar": BAR, "peer": peer, "runs": runs}
+    return [Row("auth_prefix_signal", max(runs), "share", BAR, peer, runs, lower_is_better=True)]
 
 
-if __name__ == "__main__":
-    print(json.dumps(asyncio.run(measure()), indent=2))
+MEASUREMENTS = (Measurement(("auth_prefix_signal",), measure),)

@@ -1,17 +1,15 @@
-"""How many attacks are blocked and how many honest questions are: `python -m bench.gateway.injection`."""
+"""How many attacks are blocked, and how many honest questions are."""
 
 import csv
 import json
-import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from banktuner_gateway.injection.inspection import inspect, inspect_turns
 from bench.gateway import corpus
+from bench.rows import Measurement, Row, Settings
 
-ROOT = Path(__file__).resolve().parents[2]
-DATA = ROOT.parent / "shared" / "data"
-BARS = {"injection_blocked_rate": 0.9, "injection_false_positive_rate": 0.01}
+BLOCKED, WRONGLY, WRONGLY_PUBLIC = "attack_blocked_rate", "attack_false_positive_rate", "public_false_positive_rate"
 
 
 def blocked(examples: Iterable[corpus.Example], half: str) -> tuple[int, int]:
@@ -20,33 +18,26 @@ def blocked(examples: Iterable[corpus.Example], half: str) -> tuple[int, int]:
     return sum(verdicts), len(verdicts)
 
 
-def rows() -> list[dict[str, object]]:
-    """The rows of the table: the held-out half is the value, the other half is told beside it."""
-    found = []
-    for name, examples in (
-        ("injection_blocked_rate", corpus.attacks()),
-        ("injection_false_positive_rate", corpus.benign()),
-    ):
-        seen, kept = (blocked(examples, half) for half in corpus.HALVES)
-        peer = f"the half that rules were written on: {seen[0]} of {seen[1]}; held out: {kept[0]} of {kept[1]}"
-        found.append(_row(name, kept, BARS[name], peer))
-    questions = _customers_questions(DATA)
-    if questions:
-        count = sum(inspect(text).blocked for text in questions)
-        peer = "Banking77 and CLINC150, every question"
-        found.append(_row("injection_false_positive_rate_public", (count, len(questions)), 0.001, peer))
-    return found
+def measure(settings: Settings) -> list[Row]:
+    """The held-out half is the value, the half that the rules were written on is told beside it."""
+    asked = _customers_questions(settings.data)
+    wrong = sum(inspect(text).blocked for text in asked) / len(asked)
+    peer = f"{len(asked)} questions of Banking77 and CLINC150"
+    return [
+        _by_halves(BLOCKED, corpus.attacks(), 0.9),
+        _by_halves(WRONGLY, corpus.benign(), 0.01, lower_is_better=True),
+        Row(WRONGLY_PUBLIC, wrong, "share", 0.001, peer, [wrong], lower_is_better=True),
+    ]
 
 
-def _row(name: str, counted: tuple[int, int], bar: float, peer: str) -> dict[str, object]:
-    share = counted[0] / counted[1]
-    return {"name": name, "value": share, "unit": "share", "bar": bar, "peer": peer, "runs": [share]}
+def _by_halves(name: str, examples: Sequence[corpus.Example], bar: float, lower_is_better: bool = False) -> Row:
+    seen, kept = (blocked(examples, half) for half in corpus.HALVES)
+    peer = f"the half that rules were written on: {seen[0]} of {seen[1]}; held out: {kept[0]} of {kept[1]}"
+    share = kept[0] / kept[1]
+    return Row(name, share, "share", bar, peer, [share], lower_is_better)
 
 
-def _customers_questions(data: Path) -> Sequence[str]:
-    """Empty where the public data sets do not lie at ../shared/data."""
-    if not (data / "banking77").is_dir():
-        return []
+def _customers_questions(data: Path) -> list[str]:
     texts = []
     for part in ("train", "test"):
         with (data / "banking77" / f"{part}.csv").open(encoding="utf-8", newline="") as file:
@@ -55,12 +46,4 @@ def _customers_questions(data: Path) -> Sequence[str]:
     return texts + [text for part in ("train", "val") for text, _ in clinc[part]]
 
 
-def main() -> int:
-    """Print the rows as JSON."""
-    json.dump(rows(), sys.stdout, indent=1)
-    print()
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+MEASUREMENTS = (Measurement((BLOCKED, WRONGLY, WRONGLY_PUBLIC), measure),)

@@ -1,20 +1,15 @@
-"""How much personal data is masked, and how often something else is: pii_recall and pii_false_positive_rate.
-
-`python -m bench.gateway.privacy` prints both rows and the items that went wrong, and writes build/bench/gateway.json.
-"""
+"""How much personal data is masked, and how often something else is."""
 
 import statistics
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 from banktuner_gateway.privacy import Masker
 from bench.gateway.privacy_items import Item
 from bench.gateway.privacy_sentences import look_alikes, personal
-from bench.rows import Row, table, write
+from bench.rows import Measurement, Row, Settings
 
 SEEDS = (20, 21, 22)
 ITEMS = 2400
-OUTPUT = Path("build/bench/gateway.json")
 PEER = "none published; {count} seeded texts a run, {wrong} of {total} wrong"
 
 
@@ -43,15 +38,9 @@ def rows(seeds: Sequence[int] = SEEDS, count: int = ITEMS) -> list[Row]:
     ]
 
 
-def main() -> None:
-    """Prints the rows and the first seed's mistakes, and keeps the rows."""
-    measured = rows()
-    write(OUTPUT, measured)
-    print(table(measured))
-    masker = Masker()
-    for item in mistakes(masker, personal(SEEDS[0], ITEMS)) + mistakes(masker, look_alikes(SEEDS[0], ITEMS)):
-        print(f"{item.kind or 'none':10} {item.text!r} -> {masker.redact(item.text)!r}")
+def measure(_: Settings) -> list[Row]:
+    """On seeded texts alone."""
+    return rows()
 
 
-if __name__ == "__main__":
-    main()
+MEASUREMENTS = (Measurement(("pii_recall", "pii_false_positive_rate"), measure),)

@@ -1,7 +1,4 @@
-"""Quality of retrieval: the example policies indexed and asked as in production, beside BM25 on the same chunks.
-
-`python -m bench.gateway.retrieval` prints the rows.
-"""
+"""Quality of retrieval: the example policies indexed and asked as in production, beside BM25 on the same chunks."""
 
 import json
 import math
@@ -22,11 +19,11 @@ from banktuner_gateway.retrieval.stores.faiss import FaissStore
 from banktuner_gateway.retrieval.types import Chunk, embedded_text
 from bench.gateway.retrieval_encoder import encoder_folder
 from bench.places import ROOT
-from bench.rows import Row, table
+from bench.rows import Measurement, Row, Settings
 
 KNOWLEDGE = ROOT / "examples" / "knowledge"
 TOP_K = 4
-BARS = {"retrieval_recall_at_4": 0.82, "retrieval_mrr_at_4": 0.68, "retrieval_document_recall_at_4": 0.92}
+BARS = {"retrieval_recall_at_4": 0.82, "retrieval_mrr": 0.68, "retrieval_document_recall_at_4": 0.92}
 
 Search = Callable[[str], list[Chunk]]
 
@@ -87,7 +84,7 @@ def _words(text: str) -> list[str]:
     return re.findall(r"[a-z0-9]+", text.lower())
 
 
-def measure(search: Search, asked: Sequence[Question]) -> dict[str, list[float]]:
+def judged(search: Search, asked: Sequence[Question]) -> dict[str, list[float]]:
     """For each row's name a value a question: found or not, and the reciprocal rank (0 beyond the fourth)."""
     runs: dict[str, list[float]] = {name: [] for name in BARS}
     for question in asked:
@@ -95,7 +92,7 @@ def measure(search: Search, asked: Sequence[Question]) -> dict[str, list[float]]
         right = [(chunk.document, chunk.section) in question.answers for chunk in found]
         documents = {document for document, _ in question.answers}
         runs["retrieval_recall_at_4"].append(float(any(right)))
-        runs["retrieval_mrr_at_4"].append(1 / (1 + right.index(True)) if any(right) else 0.0)
+        runs["retrieval_mrr"].append(1 / (1 + right.index(True)) if any(right) else 0.0)
         runs["retrieval_document_recall_at_4"].append(float(any(chunk.document in documents for chunk in found)))
     return runs
 
@@ -106,8 +103,8 @@ def rows() -> list[Row]:
     retriever = indexed(encoder)
     documents = [read_document(path.name, path.read_bytes()) for path in sorted((KNOWLEDGE / "policies").glob("*.md"))]
     words = bm25([chunk for document in documents for chunk in chunks_of(document, encoder)])
-    ours = measure(lambda text: [passage.chunk for passage in retriever.search(text)], questions())
-    theirs = measure(words, questions())
+    ours = judged(lambda text: [passage.chunk for passage in retriever.search(text)], questions())
+    theirs = judged(words, questions())
     return [
         Row(name, _mean(ours[name]), "share", bar, f"BM25 on the same chunks: {_mean(theirs[name]):.3f}", ours[name])
         for name, bar in BARS.items()
@@ -118,5 +115,9 @@ def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
 
 
-if __name__ == "__main__":
-    print(table(rows()))
+def measure(_: Settings) -> list[Row]:
+    """On the repository's own documents and questions."""
+    return rows()
+
+
+MEASUREMENTS = (Measurement(tuple(BARS), measure),)

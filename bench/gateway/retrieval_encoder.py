@@ -6,10 +6,9 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from bench.places import ROOT, minilm_folder
+from bench.places import ROOT, minilm_folder, trainer_python
 
 FOLDER = ROOT / "build" / "encoder"
-PYTHON = ROOT / ".venv-trainer" / "bin" / "python"
 EXPORT = ROOT / "examples" / "knowledge" / "export_encoder.py"
 
 
@@ -21,12 +20,11 @@ def encoder_folder() -> Path:
 
 
 def _export() -> None:
-    if not PYTHON.exists():
-        raise RuntimeError("the encoder is exported with the trainer's libraries: make .venv-trainer/.ready")
+    python = trainer_python()
     FOLDER.parent.mkdir(exist_ok=True)
     beside = Path(tempfile.mkdtemp(dir=FOLDER.parent))
     environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
-    subprocess.run([PYTHON, EXPORT, minilm_folder(), beside], env=environment, check=True)
+    subprocess.run([python, EXPORT, minilm_folder(), beside], env=environment, check=True)
     beside.chmod(0o755)
     try:
         beside.rename(FOLDER)

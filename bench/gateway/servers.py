@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -63,10 +64,13 @@ def backend(folder: Path) -> Iterator[int]:
 
 
 @contextmanager
-def gateway(folder: Path, engine_port: int, **changes: Any) -> Iterator[tuple[int, int]]:
-    """The gateway before that engine, its records in a folder; gives port and process id."""
-    folder.mkdir(parents=True, exist_ok=True)
-    _write_pod(folder, engine_port, changes)
+def gateway(folder: Path, engine_port: int, classifier: Path | None = None) -> Iterator[tuple[int, int]]:
+    """The gateway before that engine, in a folder that is emptied; gives port and process id.
+
+    `classifier`: the `onnx/` of a Classification artifact; None: every guard but that one.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    _write_pod(folder, engine_port, classifier)
     port = free_port()
     places = {"--config-dir": folder, "--tokens-dir": folder / "tokens", "--secrets-dir": folder / "secrets"}
     places |= {"--work-dir": folder / "work", "--audit-dir": folder / "audit"}
@@ -92,6 +96,15 @@ def litellm(folder: Path, engine_port: int, python: Path) -> Iterator[int]:
         yield port
 
 
+def require_answer(port: int, path: str, body: str) -> None:
+    """Raises RuntimeError where the gateway refuses the question: a refusal's latency is no answer's."""
+    headers = {"authorization": f"Bearer {TOKEN}", "content-type": "application/json"}
+    said = httpx.post(f"http://127.0.0.1:{port}{path}", content=body, headers=headers, timeout=30).json()
+    reason = said["choices"][0]["finish_reason"]
+    if reason != "stop":
+        raise RuntimeError(f"the gateway gave no answer to measure: its finish reason is {reason}")
+
+
 def latencies(load: Load, folder: Path) -> list[float]:
     """In milliseconds. Raises RuntimeError where a request failed."""
     command = ["taskset", "-c", str(OTHER_CORE % (os.cpu_count() or 1)), sys.executable, "-m", "bench.gateway.client"]
@@ -106,8 +119,8 @@ def latencies(load: Load, folder: Path) -> list[float]:
     return measured
 
 
-def _write_pod(folder: Path, engine_port: int, changes: Mapping[str, Any]) -> None:
-    config = {
+def _write_pod(folder: Path, engine_port: int, classifier: Path | None) -> None:
+    config: dict[str, Any] = {
         "namespace": "bench",
         "name": "assistant",
         "engineUrl": f"http://127.0.0.1:{engine_port}",
@@ -116,7 +129,6 @@ def _write_pod(folder: Path, engine_port: int, changes: Mapping[str, Any]) -> No
         "rateLimit": {"requestsPerMinute": 1_000_000, "burst": 100_000, "concurrency": 1000},
         "scope": {},
         "audit": {"sink": "Volume"},
-        **changes,
     }
     desired = {
         "revision": "1",
@@ -128,7 +140,10 @@ def _write_pod(folder: Path, engine_port: int, changes: Mapping[str, Any]) -> No
         "agentUrl": NOBODY,
     }
     for name in ("tokens", "secrets/audit", "work", "audit"):
-        (folder / name).mkdir(parents=True, exist_ok=True)
+        (folder / name).mkdir(parents=True)
+    if classifier is not None:
+        config["scope"] = {"classifier": {"fineTuneJob": {"name": "scope"}}}
+        (folder / "work" / "classifier").symlink_to(classifier, target_is_directory=True)
     (folder / "gateway.json").write_text(json.dumps(config))
     (folder / "desired.json").write_text(json.dumps(desired))
     (folder / "tokens" / "bench").write_text(hashlib.sha256(TOKEN.encode()).hexdigest())

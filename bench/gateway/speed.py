@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bench.gateway import peers, servers
 from bench.gateway.client import Load
+from bench.gateway.scope_artifact import classifier_folder
 from bench.rows import Measurement, Row, Settings
 
 QUESTION = (
@@ -17,6 +18,7 @@ OPENAI = json.dumps({"model": "assistant", "messages": [{"role": "user", "conten
 AUTH = {"authorization": f"Bearer {servers.TOKEN}"}
 PATH = "/v1/chat/completions"
 ROUNDS, ALONE, STEADY_SECONDS, STEADY_RATE = 5, 300, 10, 100
+GUARDED_SECONDS, GUARDED_RATE = 20, 20
 CROWD, CROWD_REQUESTS, MEMORY_REQUESTS, WARM_REQUESTS = 50, 4000, 100_000, 5000
 
 
@@ -61,6 +63,22 @@ def capacity(settings: Settings) -> list[Row]:
         Row("requests_per_second_per_core", statistics.median(ours), "requests/s", 500, peer, ours),
         Row("litellm_throughput_ratio", statistics.median(ratios), "x", 5, peer, ratios),
     ]
+
+
+def guarded(settings: Settings) -> list[Row]:
+    """With every guard on: the question and the answer go through the classifier too."""
+    folder = _folder(settings)
+    runs: list[float] = []
+    with (
+        servers.backend(folder) as engine,
+        servers.gateway(folder / "gateway", engine, classifier_folder()) as (port, _),
+    ):
+        servers.require_answer(port, PATH, OPENAI)
+        _ask(port, WARM_REQUESTS // 50, 1, folder)
+        for _ in range(ROUNDS):
+            runs.append(_p95(_ask(port, GUARDED_RATE * GUARDED_SECONDS, CROWD, folder, GUARDED_RATE)))
+    peer = "the whole latency, engine included; none published; median of the rounds; 20 requests/s"
+    return [Row("guarded_p95_ms", statistics.median(runs), "ms", 30, peer, runs, lower_is_better=True)]
 
 
 def memory(settings: Settings) -> list[Row]:
@@ -108,5 +126,6 @@ def _resident(pid: int) -> int:
 MEASUREMENTS = (
     Measurement(("added_p50_ms", "added_p95_ms"), added),
     Measurement(("requests_per_second_per_core", "litellm_throughput_ratio"), capacity),
+    Measurement(("guarded_p95_ms",), guarded),
     Measurement(("memory_growth_percent",), memory),
 )

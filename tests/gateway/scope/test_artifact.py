@@ -5,10 +5,12 @@ import pytest
 from banktuner_api.gateway import REJECTION
 from banktuner_gateway.scope.classifier import IntentClassifier
 from banktuner_gateway.scope.guard import ScopeGuard
-from bench.gateway.scope import ARTIFACT, DATA, rows
+from bench.gateway.scope import rows
+from bench.gateway.scope_artifact import FOLDER, is_there
+from bench.places import DATA
 
 pytestmark = pytest.mark.skipif(
-    not (ARTIFACT / "classifier.onnx").exists() or not (DATA / "clinc150").is_dir(),
+    not is_there() or not (DATA / "clinc150").is_dir(),
     reason="no classifier at build/bench/scope/work/output/onnx, or no data at ../shared/data",
 )
 ASKED = (
@@ -22,12 +24,12 @@ OFF = (
 
 
 def test_the_bars_are_reached() -> None:
-    for row in rows(ARTIFACT, DATA):
-        assert row["value"] >= row["bar"], row["name"]
+    for row in rows(FOLDER, DATA):
+        assert row.passes, row.name
 
 
 def test_what_has_to_be_answered_and_what_refused() -> None:
-    guard = ScopeGuard(IntentClassifier(ARTIFACT), None, REJECTION)
+    guard = ScopeGuard(IntentClassifier(FOLDER), None, REJECTION)
     for question in ASKED:
         assert guard.question(question).allowed, question
     for question in OFF:
