@@ -16,6 +16,7 @@ from banktuner_api.common import (
     Precision,
     Resources,
     SecretRef,
+    Timestamp,
     Uri,
     cel,
     map_list,
@@ -48,6 +49,15 @@ class AdapterState(StrEnum):
     LOADING = "Loading"
     READY = "Ready"
     FAILED = "Failed"
+
+
+class RolloutState(StrEnum):
+    """Where an adapter's new version is on its way to all conversations."""
+
+    WAITING = "Waiting"
+    LOADING = "Loading"
+    BAKING = "Baking"
+    ROLLED_BACK = "RolledBack"
 
 
 class ServedModel(ApiModel):
@@ -104,6 +114,15 @@ class Adapter(ApiModel):
     secret_ref: SecretRef | None = None
 
 
+class Rollout(ApiModel):
+    """How an adapter's new version follows the one that answers. Without it: at once, as soon as it is loaded."""
+
+    canary_percent: Annotated[int, Field(ge=1, le=99)] = 10
+    """Share of the conversations that the new version answers at first."""
+    bake_seconds: Annotated[int, Field(ge=1, le=604_800)] = 300
+    """How long it does so, counted while every engine pod has it, before it answers them all."""
+
+
 class Auth(ApiModel):
     """Who may ask: exactly one of tokensSecretRef, jwt."""
 
@@ -124,6 +143,8 @@ class Gateway(ApiModel):
     """The only way in."""
 
     replicas: Annotated[int, Field(ge=1, le=64)] = 1
+    hold_seconds: Annotated[int, Field(ge=0, le=600)] = 30
+    """How long a question waits for an engine that is not there, or has not loaded the adapter, before it fails."""
     auth: Auth
     access: Annotated[list[AccessRule], Field(max_length=64)] = []
     scope: Scope | None = None
@@ -164,6 +185,7 @@ class BankingModelSpec(ApiModel):
     engine_options: EngineOptions = EngineOptions()
     lora: LoraLimits = LoraLimits()
     adapters: Annotated[list[Adapter], Field(max_length=64, json_schema_extra=map_list("name"))] = []
+    rollout: Rollout | None = None
     default_adapter: AdapterName | None = None
     """Answers where a question names no adapter; without it the base model does."""
     replicas: Annotated[int, Field(ge=0, le=64)] = 1
@@ -175,8 +197,20 @@ class BankingModelSpec(ApiModel):
     ui: Ui = Ui()
 
 
+class AdapterRollout(ApiModel):
+    """A version that is to follow the one that answers, or that was taken back. Without `digest`: not known yet."""
+
+    name: AdapterName
+    digest: Digest | None = None
+    state: RolloutState
+    reason: Annotated[str, Field(max_length=63)] = ""
+    message: Annotated[str, Field(max_length=1024)] = ""
+    since: Timestamp | None = None
+    """Since when every engine pod has it."""
+
+
 class AdapterStatus(ApiModel):
-    """One adapter over all pods."""
+    """One adapter over all pods: of the version that answers."""
 
     name: AdapterName
     digest: Digest | None = None
@@ -189,7 +223,7 @@ class AdapterStatus(ApiModel):
 
 
 class InstanceAdapter(ApiModel):
-    """One adapter in one pod, as the pod itself proved it."""
+    """One version of an adapter in one pod, as the pod itself proved it."""
 
     name: AdapterName
     digest: Digest
@@ -203,7 +237,7 @@ class Instance(ApiModel):
     """One engine pod and its adapters; written by the agent API with one field manager a pod."""
 
     pod: Annotated[str, Field(max_length=253)]
-    adapters: Annotated[list[InstanceAdapter], Field(max_length=64, json_schema_extra=map_list("name"))] = []
+    adapters: Annotated[list[InstanceAdapter], Field(max_length=64, json_schema_extra=map_list("name", "digest"))] = []
 
 
 class BankingModelStatus(ApiModel):
@@ -219,6 +253,8 @@ class BankingModelStatus(ApiModel):
     selector: Annotated[str, Field(max_length=512)] | None = None
     adapters_ready: Annotated[str, Field(max_length=16)] | None = None
     adapters: Annotated[list[AdapterStatus], Field(max_length=64, json_schema_extra=map_list("name"))] = []
+    rollouts: Annotated[list[AdapterRollout], Field(max_length=64, json_schema_extra=map_list("name"))] = []
+    """Adapters whose wanted version does not answer, or answers some of the conversations only."""
     instances: Annotated[list[Instance], Field(max_length=64, json_schema_extra=map_list("pod"))] = []
 
 

@@ -23,8 +23,17 @@ class DesiredAdapter(ApiModel):
     source: ObjectRef
 
 
+class CanaryAdapter(DesiredAdapter):
+    """The version that is to follow the one in `adapters`. `percent` of the conversations ask it; 0: none yet."""
+
+    percent: Annotated[int, Field(ge=0, le=99)]
+
+
 class DesiredState(ApiModel):
-    """What every engine pod of a BankingModel is to serve. `revision` changes with any of it."""
+    """What every engine pod of a BankingModel is to serve. `revision` changes with any of it.
+
+    `adapters`: the versions that answer; `canaries`: versions of some of them that are tried beside them.
+    """
 
     schema_version: Literal[1] = 1
     revision: str
@@ -33,9 +42,15 @@ class DesiredState(ApiModel):
     engine: Engine
     model: ObjectRef
     adapters: list[DesiredAdapter] = []
+    canaries: list[CanaryAdapter] = []
     default_adapter: str | None = None
     max_rank: int
     agent_url: str
+
+    @property
+    def versions(self) -> list[DesiredAdapter]:
+        """Everything that the engine is to have loaded."""
+        return [*self.adapters, *self.canaries]
 
 
 class Observed(ApiModel):
@@ -63,7 +78,7 @@ class RetrievalConfig(ApiModel):
 
 class GatewayConfig(ApiModel):
     """gateway.json. `engine_url` is the engine's Service; `max_tokens` bounds an answer, `request_timeout_seconds` the
-    time the engine may take for it.
+    time the engine may take for it, `hold_seconds` how long a question waits for an engine that is not there.
 
     Without `jwt`, callers have hashed tokens. `classifier`: the artifact whose `onnx/` folder was verified into
     `names.CLASSIFIER_DIR`; `scope.classifier` is how the spec names it. Secrets are named, never told: what is in them
@@ -77,6 +92,7 @@ class GatewayConfig(ApiModel):
     agent_url: str
     max_tokens: Annotated[int, Field(ge=1)]
     request_timeout_seconds: Annotated[float, Field(gt=0)] = 120
+    hold_seconds: Annotated[float, Field(ge=0, le=600)] = 30
     jwt: Jwt | None = None
     access: list[AccessRule] = []
     scope: Scope | None = None

@@ -105,7 +105,7 @@ def _authenticator(settings: Settings) -> Authenticator:
 
 def _conversations(settings: Settings) -> ConversationStore:
     config = settings.config
-    seconds = config.request_timeout_seconds + CLAIM_SECONDS
+    seconds = config.hold_seconds + config.request_timeout_seconds + CLAIM_SECONDS
     if config.conversations.store == "Memory":
         return MemoryStore(config.conversations, seconds)
     if settings.redis_url is None:

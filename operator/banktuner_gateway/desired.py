@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from banktuner_api.agent import AgentClient, AgentError
-from banktuner_api.serving import DesiredState
+from banktuner_api.serving import DesiredAdapter, DesiredState
 
 logger = logging.getLogger("banktuner.gateway.desired")
 
@@ -28,8 +28,8 @@ class DesiredWatcher:
 
     def __init__(self, client: AgentClient, namespace: str, name: str, file: Path) -> None:
         self.current: DesiredState | None = None
-        self.superseded: dict[str, str] = {}
-        """Adapter name -> the served name it had before its present one, as far as this process has seen."""
+        self.superseded: dict[str, DesiredAdapter] = {}
+        """Adapter name -> its version before the present one, as far as this process has seen."""
         self._client = client
         self._namespace = namespace
         self._name = name
@@ -70,7 +70,7 @@ class DesiredWatcher:
         seen = self.current.revision if self.current else ""
         try:
             state = self._client.desired(self._namespace, self._name, seen, WAIT_SECONDS)
-        except AgentError as error:
+        except (AgentError, ValidationError) as error:
             logger.warning("agent API cannot be asked", extra={"fields": {"error": str(error)[:300]}})
             return False
         if state is not None:
@@ -94,18 +94,20 @@ class DesiredWatcher:
         # Before `current`: who reads both never misses the version that was just replaced.
         self.superseded = superseded(self.current, state, self.superseded)
         self.current = state
-        adapters = [adapter.served_name for adapter in state.adapters]
+        adapters = [adapter.served_name for adapter in state.versions]
         fields = {"source": source, "revision": state.revision, "adapters": adapters}
         logger.info("desired state taken", extra={"fields": fields})
 
 
-def superseded(old: DesiredState | None, new: DesiredState, before: dict[str, str]) -> dict[str, str]:
+def superseded(
+    old: DesiredState | None, new: DesiredState, before: dict[str, DesiredAdapter]
+) -> dict[str, DesiredAdapter]:
     """For each adapter of `new` the version before its present one: from `old` where it changed, else from `before`."""
-    replaced = {adapter.name: adapter.served_name for adapter in old.adapters} if old else {}
+    replaced = {adapter.name: adapter for adapter in old.adapters} if old else {}
     result = {}
     for adapter in new.adapters:
         previous = replaced.get(adapter.name)
-        if previous is None or previous == adapter.served_name:
+        if previous is None or previous.served_name == adapter.served_name:
             previous = before.get(adapter.name)
         if previous is not None:
             result[adapter.name] = previous

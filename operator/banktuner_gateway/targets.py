@@ -1,32 +1,76 @@
 """Pure: which of the engine's models answers a question. The only place that maps names of callers to the engine's."""
 
+import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from banktuner_api import names
 from banktuner_api.bankingmodel import Engine
-from banktuner_api.serving import DesiredState
+from banktuner_api.serving import DesiredAdapter, DesiredState
 from banktuner_gateway.errors import ApiError, retry_later
 
 RETRY_SECONDS = 5
 
 
 @dataclass(frozen=True)
+class Version:
+    """One version of an adapter: the engine's name of it, and the digest of its artifact."""
+
+    model: str
+    digest: str
+
+    @classmethod
+    def of(cls, adapter: DesiredAdapter) -> "Version":
+        """As the engine is told."""
+        return cls(adapter.served_name, adapter.digest)
+
+
+@dataclass(frozen=True)
 class Target:
     """`model` is the engine's name of what is asked, `adapter` the caller's name of it; None is the base model.
 
-    `previous` is the adapter's version before this one: it answers until the engine has loaded the new one.
-    `digest`: of the artifact behind `model`.
+    `digest`: of the artifact behind `model`. `fallback` answers where the engine does not have `model`. `canary` is the
+    version that `percent` of the conversations ask in place of `model`: see `drawn`.
     """
 
     model: str
     adapter: str | None
-    previous: str | None = None
     digest: str | None = None
+    fallback: Version | None = None
+    canary: Version | None = None
+    percent: int = 0
+
+    def digest_of(self, model: str) -> str | None:
+        """Of the artifact behind the one that answered."""
+        if model == self.model:
+            return self.digest
+        return self.fallback.digest if self.fallback and model == self.fallback.model else None
+
+
+def drawn(target: Target, subject: str) -> Target:
+    """The target with the one version that answers `subject`: a conversation or, where there is none, a caller.
+
+    The same in every replica and at any time, so that a conversation does not change its model on the way. Each new
+    version draws anew. The version that was not drawn is the fallback: when a canary ends, the engine may have one of
+    the two less a moment before the gateway knows.
+    """
+    canary, digest = target.canary, target.digest
+    if canary is None or digest is None:
+        return target
+    if in_canary(canary.digest, subject, target.percent):
+        other = Version(target.model, digest)
+        return replace(target, model=canary.model, digest=canary.digest, fallback=other, canary=None)
+    return replace(target, fallback=canary, canary=None)
+
+
+def in_canary(digest: str, subject: str, percent: int) -> bool:
+    """Whether the version with this digest answers `subject`, when it answers `percent` of them all."""
+    number = hashlib.sha256(f"{digest}/{subject}".encode(errors="surrogatepass")).digest()[:8]
+    return int.from_bytes(number, "big") % 100 < percent
 
 
 def select_target(
-    state: DesiredState | None, superseded: Mapping[str, str], adapter: str | None, use_default: bool
+    state: DesiredState | None, superseded: Mapping[str, DesiredAdapter], adapter: str | None, use_default: bool
 ) -> Target:
     """The default adapter (or, where there is none, the base model) when `use_default`, else what `adapter` says.
 
@@ -40,8 +84,7 @@ def select_target(
         return Target(names.TGI_BASE_MODEL if state.engine is Engine.TGI else state.name, None)
     served = {item.name: item for item in state.adapters}
     if wanted in served:
-        found = served[wanted]
-        return Target(found.served_name, wanted, superseded.get(wanted), found.digest)
+        return _versions(state, superseded, served[wanted])
     if use_default:
         raise adapter_not_ready(wanted)
     raise ApiError(
@@ -51,6 +94,13 @@ def select_target(
         field="adapter",
         available=sorted(served),
     )
+
+
+def _versions(state: DesiredState, superseded: Mapping[str, DesiredAdapter], found: DesiredAdapter) -> Target:
+    before = superseded.get(found.name)
+    target = Target(found.served_name, found.name, found.digest, Version.of(before) if before else None)
+    canary = next((item for item in state.canaries if item.name == found.name and item.percent), None)
+    return replace(target, canary=Version.of(canary), percent=canary.percent) if canary else target
 
 
 BASE_SUFFIX = "-base"
@@ -65,7 +115,7 @@ def model_ids(state: DesiredState | None) -> list[str]:
     return [state.name, *base, *sorted(item.name for item in state.adapters)]
 
 
-def target_of_model(state: DesiredState | None, superseded: Mapping[str, str], model: str) -> Target:
+def target_of_model(state: DesiredState | None, superseded: Mapping[str, DesiredAdapter], model: str) -> Target:
     """What an id of `model_ids` means. Raises ApiError 404 for others, 503 as `select_target` does."""
     known = model_ids(state)
     if model not in known:

@@ -30,7 +30,8 @@ class Action:
 class World:
     """What is known. All sets hold served names.
 
-    `desired` maps adapter name to served name. `loaded` is the engine's list, None while it cannot be asked.
+    `desired` maps adapter name to served name, `canaries` are tried beside those. `loaded` is the engine's list, None
+    while it cannot be asked.
     `proven` answered a token since they were loaded; `busy` have a step under way; `held` failed and wait.
     `static`: the engine loads adapters at its start only (TGI), so nothing but proving is left to do.
     """
@@ -42,11 +43,17 @@ class World:
     busy: frozenset[str] = field(default_factory=frozenset)
     held: frozenset[str] = field(default_factory=frozenset)
     static: bool = False
+    canaries: tuple[str, ...] = ()
+
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        """Every version that is to be loaded."""
+        return (*self.desired.values(), *self.canaries)
 
 
 def decide(world: World) -> list[Action]:
     """The next step of each adapter version that can take one, desired ones first."""
-    actions = [action for served_name in world.desired.values() if (action := _forward(world, served_name))]
+    actions = [action for served_name in world.wanted if (action := _forward(world, served_name))]
     if not world.static:
         actions += [action for served_name in sorted(_known(world)) if (action := _backward(world, served_name))]
     return [action for action in actions if action.served_name not in world.busy]
@@ -65,7 +72,7 @@ def _forward(world: World, served_name: str) -> Action | None:
 
 
 def _known(world: World) -> frozenset[str]:
-    return (world.on_disk | (world.loaded or frozenset())) - frozenset(world.desired.values())
+    return (world.on_disk | (world.loaded or frozenset())) - frozenset(world.wanted)
 
 
 def _backward(world: World, served_name: str) -> Action | None:

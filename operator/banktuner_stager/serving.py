@@ -42,13 +42,13 @@ def stage_serving(desired: DesiredState, paths: Paths, environment: Mapping[str,
     handshake.write_atomic(paths.control / BASE_MODEL_DIGEST, digest)
     limits = Limits(desired.max_rank, digest, template_digest(paths.model))
     if desired.engine is Engine.TGI:
-        for adapter in desired.adapters:
+        for adapter in desired.versions:
             _stage_adapter(adapter, limits, paths, environment, patience)
     elif limits.chat_template is None:
         _stage_one_adapter(desired, limits, paths, environment, patience)
-    settle(paths.model, (paths.adapters / adapter.served_name for adapter in desired.adapters))
+    settle(paths.model, (paths.adapters / adapter.served_name for adapter in desired.versions))
     if desired.engine is Engine.TGI:
-        lines = (f'"{adapter.served_name}" 1;\n' for adapter in desired.adapters)
+        lines = (f'"{adapter.served_name}" 1;\n' for adapter in desired.versions)
         handshake.write_atomic(paths.control / names.SERVED_MAP.name, "".join(lines))
 
 

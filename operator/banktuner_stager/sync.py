@@ -64,7 +64,7 @@ class Sync:
         """A new desired state; the clock of each new adapter version starts here."""
         with self._lock:
             self.desired = desired
-            names = {adapter.served_name for adapter in desired.adapters}
+            names = {adapter.served_name for adapter in desired.versions}
             self._seen_at = {name: self._seen_at.get(name, self.clock()) for name in names}
             self._troubles = {name: trouble for name, trouble in self._troubles.items() if name in names}
         self._wake.set()
@@ -82,7 +82,7 @@ class Sync:
             busy = frozenset(self._busy)  # a step that ends while the engine is asked makes its answer stale
         self._look()
         with self._lock:
-            adapters = {adapter.served_name: adapter for adapter in self.desired.adapters}
+            adapters = {adapter.served_name: adapter for adapter in self.desired.versions}
             for action in decide(self._world(busy)):
                 self._busy.add(action.served_name)
                 self._pool.submit(self._work, action, adapters.get(action.served_name))
@@ -111,6 +111,7 @@ class Sync:
             busy=busy | self._busy,
             held=frozenset(name for name, trouble in self._troubles.items() if trouble.until > now),
             static=self.engine.static,
+            canaries=tuple(adapter.served_name for adapter in self.desired.canaries),
         )
 
     def _on_disk(self) -> frozenset[str]:
@@ -178,11 +179,11 @@ class Sync:
         LOG.warning("%s %s: %s: %s", action.step.value, action.served_name, trouble.reason, trouble.message)
 
     def _tell(self) -> None:
-        observed = Observed(pod=self.pod, adapters=[self._instance(adapter) for adapter in self.desired.adapters])
+        observed = Observed(pod=self.pod, adapters=[self._instance(adapter) for adapter in self.desired.versions])
         if observed != self._observed:
             self._observed = observed
             self.tell(observed)
-        settled = all(self._settled(adapter.served_name) for adapter in self.desired.adapters)
+        settled = all(self._settled(adapter.served_name) for adapter in self.desired.versions)
         if settled and self._loaded is not None:
             (self.paths.control / ADAPTERS_READY).touch()
 

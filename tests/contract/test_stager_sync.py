@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from banktuner_api.bankingmodel import Engine
+from banktuner_api.serving import CanaryAdapter
 from tests.contract.agent_server import AgentServer
 from tests.contract.harness import S3Server, wait_for
 from tests.contract.serving_pod import MODEL, PREFIX, Serving, desired
@@ -54,6 +55,29 @@ def test_an_adapter_is_loaded_proved_and_replaced(serving: Serving, engine: Vllm
     wait_for(lambda: not engine.adapters and not list(folders.iterdir()), 10, "no adapter")
     process.send_signal(signal.SIGTERM)
     assert process.wait(3) == 0
+
+
+def test_a_version_is_tried_beside_the_one_that_answers(
+    serving: Serving, engine: VllmServer, agent: AgentServer
+) -> None:
+    first, second = serving.publish("cards"), serving.publish("cards", version=2)
+    agent.desired = serving.state(first)
+    serving.mount(agent.desired)
+    serving.sync()
+    wait_for(lambda: serving.told("cards", "Ready"), 30, "the first version")
+    canary = CanaryAdapter(**dict(second), percent=0)
+    agent.desired = serving.state(first, canaries=[canary], revision="both")
+
+    def both_are_told() -> bool:
+        told = agent.observed[-1].adapters
+        return [(entry.digest, entry.state) for entry in told] == [(first.digest, "Ready"), (second.digest, "Ready")]
+
+    wait_for(both_are_told, 30, "both versions")
+    assert set(engine.adapters) == {first.served_name, second.served_name}
+    agent.desired = serving.state(second)
+    wait_for(lambda: set(engine.adapters) == {second.served_name}, 30, "the second version alone")
+    steps = [step for step in engine.calls if step[0] != "complete"]
+    assert steps == [("load", first.served_name), ("load", second.served_name), ("unload", first.served_name)]
 
 
 def test_a_bad_adapter_delays_no_other(serving: Serving, engine: VllmServer) -> None:

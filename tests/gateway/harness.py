@@ -164,6 +164,10 @@ def adapter(name: str, digit: str) -> dict[str, Any]:
     return {"name": name, "servedName": f"{name}-{digit * 12}", "digest": digest, "source": source}
 
 
+def canary(name: str, digit: str, percent: int) -> dict[str, Any]:
+    return {**adapter(name, digit), "percent": percent}
+
+
 def desired(revision: str = "r1", **changes: Any) -> DesiredState:
     state: dict[str, Any] = {
         "revision": revision,
@@ -215,6 +219,7 @@ def gateway_config(engine_port: int, **changes: Any) -> GatewayConfig:
         "engineUrl": f"http://127.0.0.1:{engine_port}",
         "agentUrl": NO_SERVER,
         "requestTimeoutSeconds": 20,
+        "holdSeconds": 0,
         "maxTokens": 256,
         "rateLimit": {"requestsPerMinute": 100_000, "burst": 10_000, "concurrency": 1000},
     }

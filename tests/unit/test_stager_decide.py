@@ -12,6 +12,9 @@ def names(*served: str) -> frozenset[str]:
     return frozenset(served)
 
 
+BOTH = {"loaded": names(OLD, NEW), "on_disk": names(OLD, NEW), "proven": names(OLD, NEW)}
+
+
 @pytest.mark.parametrize(
     ("world", "expected"),
     [
@@ -40,6 +43,14 @@ def names(*served: str) -> frozenset[str]:
             [Action(Step.UNLOAD, OLD)],
         ),
         (World(CARDS, loaded=names(NEW), on_disk=names(OLD, NEW), proven=names(NEW)), [Action(Step.DELETE, OLD)]),
+        # tried beside the version that answers: loaded too, and neither makes the other go
+        (
+            World({"cards": OLD}, loaded=names(OLD), on_disk=names(OLD), proven=names(OLD), canaries=(NEW,)),
+            [Action(Step.FETCH, NEW)],
+        ),
+        (World({"cards": OLD}, **BOTH, canaries=(NEW,)), []),
+        (World({"cards": OLD}, **BOTH), [Action(Step.UNLOAD, NEW)]),
+        (World({"cards": NEW}, **BOTH), [Action(Step.UNLOAD, OLD)]),
         # removed: unloaded, then deleted, never while the engine cannot be asked
         (World({}, loaded=names(OLD), on_disk=names(OLD)), [Action(Step.UNLOAD, OLD)]),
         (World({}, loaded=names(), on_disk=names(OLD)), [Action(Step.DELETE, OLD)]),

@@ -3,14 +3,15 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 
 import aiohttp
 
 from banktuner_api.serving import MODEL_HEADER, GatewayConfig
-from banktuner_gateway.engine.faults import broken, busy, refusal, too_slow, unreachable
+from banktuner_gateway.engine.faults import broken, busy, refusal, too_slow, took_nothing, unreachable
+from banktuner_gateway.engine.holding import EngineAwayError, Hold
 from banktuner_gateway.engine.messages import DONE, EVENT, Answer, Delta, Prompt, parse_completion, parse_event
 from banktuner_gateway.targets import Target
 
@@ -39,6 +40,7 @@ class EngineClient:
     def __init__(self, config: GatewayConfig) -> None:
         self._url = config.engine_url
         self._seconds = config.request_timeout_seconds
+        self._hold = Hold(config.hold_seconds)
         self._http: aiohttp.ClientSession | None = None
         self._slots = asyncio.Semaphore(MAX_CONNECTIONS)
         self._health = Health("not asked yet", float("-inf"))
@@ -52,12 +54,11 @@ class EngineClient:
     async def complete(self, target: Target, prompt: Prompt, request_id: str, field: str) -> Answer:
         """Ask `target` for a whole answer; `field`: the caller's name of what may be too long.
 
-        No retry, because a question may be costly; but an adapter version that the engine has not loaded yet costs
-        nothing to be refused, and then the version before it is asked. Raises ApiError 422, 502, 503 or 504.
+        A question that the engine may have begun to answer is never asked again. One that it took nothing of is: an
+        adapter version that is not loaded gives way to its fallback, and what is not there is waited for.
+        Raises ApiError 422, 502, 503 or 504.
         """
-        async with self._asked(target, prompt, request_id, stream=False) as (response, model):
-            if response.status != HTTPStatus.OK:
-                raise refusal(response.status, target, field)
+        async with self._asked(target, prompt, request_id, field, stream=False) as (response, model):
             return parse_completion(await _read(response), model)
 
     @asynccontextmanager
@@ -68,9 +69,7 @@ class EngineClient:
 
         Raises ApiError as `complete` does, on entry and while the pieces are read.
         """
-        async with self._asked(target, prompt, request_id, stream=True) as (response, model):
-            if response.status != HTTPStatus.OK:
-                raise refusal(response.status, target, field)
+        async with self._asked(target, prompt, request_id, field, stream=True) as (response, model):
             yield _deltas(response), model
 
     async def health(self) -> Health:
@@ -90,17 +89,30 @@ class EngineClient:
 
     @asynccontextmanager
     async def _asked(
-        self, target: Target, prompt: Prompt, request_id: str, stream: bool
+        self, target: Target, prompt: Prompt, request_id: str, field: str, stream: bool
     ) -> AsyncIterator[tuple[aiohttp.ClientResponse, str]]:
-        """The open response of `target`, or of the version before it, and the engine's name of who answers."""
+        """The open answer of `target`, or of its fallback, and the engine's name of who answers."""
+        async with AsyncExitStack() as taken:
+            yield await self._hold.until_taken(
+                lambda: taken.enter_async_context(self._attempt(target, prompt, request_id, field, stream))
+            )
+
+    @asynccontextmanager
+    async def _attempt(
+        self, target: Target, prompt: Prompt, request_id: str, field: str, stream: bool
+    ) -> AsyncIterator[tuple[aiohttp.ClientResponse, str]]:
+        """Raises EngineAwayError on entry where the engine took nothing, ApiError for everything else."""
         async with self._slot(), _translated():
             async with asyncio.timeout(self._seconds):
                 response, model = await self._post(target.model, prompt, request_id, stream), target.model
                 try:
-                    if response.status == HTTPStatus.NOT_FOUND and target.previous is not None:
+                    if response.status == HTTPStatus.NOT_FOUND and target.fallback is not None:
                         response.close()
-                        model = target.previous
+                        model = target.fallback.model
                         response = await self._post(model, prompt, request_id, stream)
+                    if response.status != HTTPStatus.OK:
+                        problem = refusal(response.status, target, field)
+                        raise EngineAwayError(problem) if took_nothing(response.status, target) else problem
                     yield response, model
                 finally:
                     # To the pool where the answer was read to its end, else closed, which ends the engine's work.
@@ -138,11 +150,11 @@ class EngineClient:
 
 @asynccontextmanager
 async def _translated() -> AsyncIterator[None]:
-    """What the HTTP client raises, as the ApiError that a caller is told."""
+    """What the HTTP client raises, as the ApiError that a caller is told. Without a connection nothing was sent."""
     try:
         yield
     except (aiohttp.ConnectionTimeoutError, aiohttp.ClientConnectorError) as error:
-        raise unreachable() from error
+        raise EngineAwayError(unreachable()) from error
     except TimeoutError as error:
         raise too_slow() from error
     except aiohttp.ClientError as error:

@@ -10,6 +10,12 @@ _NOT_ACCEPTED = (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HT
 _BUSY = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
+def took_nothing(status: int, target: Target) -> bool:
+    """Whether an engine that answers so has not begun to answer the question: it starts, or lacks the adapter."""
+    lacks_adapter = status == HTTPStatus.NOT_FOUND and target.adapter is not None
+    return lacks_adapter or status == HTTPStatus.SERVICE_UNAVAILABLE
+
+
 def refusal(status: int, target: Target, field: str) -> ApiError:
     """Of an engine's status; everything but the length of `field` is our own business."""
     if status == HTTPStatus.NOT_FOUND and target.adapter is not None:

@@ -17,6 +17,7 @@ from banktuner_gateway.pipeline.parts import Parts, at_once, in_thread
 from banktuner_gateway.pipeline.prepare import Fixed, Ready, prepare
 from banktuner_gateway.pipeline.trace import Outcome, Trace, audit_unavailable
 from banktuner_gateway.privacy.vault import Vault
+from banktuner_gateway.targets import drawn
 
 FILTERED = "content_filter"
 """What OpenAI's clients know as the reason why an answer ended early or was replaced."""
@@ -77,6 +78,7 @@ class Exchange:
         self._question = question
         self._trace = trace
         self._turn: OpenTurn | None = None
+        self._target = question.target
         self._vault = Vault()
         self._prepared: Fixed | Ready = Fixed("", refused=True)
         self._streaming = False
@@ -84,6 +86,9 @@ class Exchange:
     async def begin(self, turn: OpenTurn | None) -> None:
         """Everything before the model."""
         self._turn = turn
+        request = self._trace.request
+        self._target = drawn(self._question.target, turn.conversation.id if turn else request.caller or "")
+        request.served_name = self._target.model
         history: tuple[KeptTurn, ...] = ()
         if turn is not None:
             self._trace.conversation = turn.conversation.id
@@ -101,7 +106,7 @@ class Exchange:
         record = self._trace.request
         try:
             said = await self._parts.engine.complete(
-                self._question.target, self._prepared.prompt, record.request_id, self._question.text_field
+                self._target, self._prepared.prompt, record.request_id, self._question.text_field
             )
         finally:
             record.upstream_seconds = time.perf_counter() - started
@@ -152,9 +157,7 @@ class Exchange:
         started = time.perf_counter()
         record = self._trace.request
         try:
-            stream = self._parts.engine.stream(
-                self._question.target, ready.prompt, record.request_id, self._question.text_field
-            )
+            stream = self._parts.engine.stream(self._target, ready.prompt, record.request_id, self._question.text_field)
             async with stream as (deltas, model):
                 self._served(model)
                 async for delta in deltas:
@@ -207,5 +210,4 @@ class Exchange:
 
     def _served(self, model: str) -> None:
         self._trace.request.served_name = model
-        target = self._question.target
-        self._trace.adapter_digest = target.digest if model == target.model else None
+        self._trace.adapter_digest = self._target.digest_of(model)

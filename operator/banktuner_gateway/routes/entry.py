@@ -4,14 +4,14 @@ from collections.abc import Callable
 
 from fastapi import Request
 
-from banktuner_api.serving import DesiredState
+from banktuner_api.serving import DesiredAdapter, DesiredState
 from banktuner_gateway.access.caller import Caller
 from banktuner_gateway.access.rules import require_access
 from banktuner_gateway.deps import Deps
 from banktuner_gateway.observability import RequestRecord
 from banktuner_gateway.targets import Target
 
-Select = Callable[[DesiredState | None, dict[str, str]], Target]
+Select = Callable[[DesiredState | None, dict[str, DesiredAdapter]], Target]
 
 
 async def enter(request: Request, path: str) -> tuple[RequestRecord, Deps, Caller]:

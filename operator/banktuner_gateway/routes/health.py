@@ -30,7 +30,7 @@ async def healthz(request: Request) -> Response:
 async def readyz(request: Request) -> Response:
     """Whether questions can be answered, and if not, why."""
     request.state.record.route = "/readyz"
-    readiness = await _readiness(request.app.state.deps)
+    readiness = await _readiness(request.app.state.deps, holds=request.app.state.config.hold_seconds > 0)
     return JSONResponse(readiness.model_dump(), 200 if readiness.ready else 503)
 
 
@@ -42,7 +42,8 @@ async def metrics(request: Request) -> Response:
     return Response(generate_latest(deps.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
 
-async def _readiness(deps: Deps) -> Readiness:
+async def _readiness(deps: Deps, holds: bool) -> Readiness:
+    """Where questions wait for the engine, its absence must not take the gateway out of its Service."""
     usable = deps.authenticator.usable
     reasons, warnings = ([], list(deps.authenticator.problems)) if usable else (list(deps.authenticator.problems), [])
     if deps.retriever is not None and deps.retriever.problem:
@@ -51,7 +52,7 @@ async def _readiness(deps: Deps) -> Readiness:
         reasons.append("desired state: neither the agent API nor desired.json gave one")
     problem = (await deps.engine.health()).problem
     if problem:
-        reasons.append(problem)
+        (warnings if holds else reasons).append(problem)
     if not deps.audit.healthy:
         reasons.append("audit: records cannot be kept, so nothing is served")
     unkept = await deps.conversations.problem()

@@ -36,7 +36,7 @@ def engine_deployment(serving: Serving, settings: Settings) -> Json:
     }
     basis: Json = {"model": serving.desired.model.to_json(), "nginx": nginx.configuration(setup.engine)}
     if setup.engine == Engine.TGI:
-        basis["adapters"] = [adapter.to_json() for adapter in serving.desired.adapters]
+        basis["adapters"] = [adapter.to_json() for adapter in serving.setup.adapters]
     template = Template("engine", spec, {CONFIG_ANNOTATION: digest(basis)}, setup.profile)
     return deployment(serving.owner, template, setup.spec.replicas, settings)
 

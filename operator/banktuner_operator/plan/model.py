@@ -16,11 +16,11 @@ from banktuner_operator.manifests.engine import EngineSetup
 from banktuner_operator.manifests.gateway import GatewaySetup
 from banktuner_operator.manifests.index_job import IndexSetup
 from banktuner_operator.manifests.metadata import Owner, digest, stamped
-from banktuner_operator.plan import changes, engine_support, gateway, knowledge, model_status, serving, ui
+from banktuner_operator.plan import changes, engine_support, gateway, knowledge, model_status, rollout, serving, ui
 from banktuner_operator.plan.conditions import false
 from banktuner_operator.plan.finetune import invalid
-from banktuner_operator.plan.model_status import ModelView
-from banktuner_operator.plan.serving import Before, Resolved
+from banktuner_operator.plan.model_view import ModelView
+from banktuner_operator.plan.serving import Before, Resolved, Rolling
 from banktuner_operator.plan.types import Check, ModelSnapshot, Plan
 from banktuner_operator.settings import Profile, Settings
 
@@ -62,6 +62,7 @@ class _Found:
     adapters: dict[str, Resolved]
     classifier: Resolved
     profile: Profile
+    before: Before
 
 
 def _decide(case: _Case, view: ModelView) -> Plan:
@@ -71,6 +72,7 @@ def _decide(case: _Case, view: ModelView) -> Plan:
     found = _find(case, profile)
     base = found.base
     view = replace(view, model=base, adapters=found.adapters, classifier=found.classifier)
+    view = replace(view, rollouts=rollout.plan(view, found.before))
     if base.source is None:
         accepted = base.blocked if base.blocked and base.state == AdapterState.FAILED else view.accepted
         return model_status.plan(replace(view, accepted=accepted))
@@ -79,10 +81,11 @@ def _decide(case: _Case, view: ModelView) -> Plan:
     obstacle = case.snapshot.obstacle or engine_support.options(case.spec, case.engine) or too_large
     if obstacle:
         return model_status.plan(replace(view, accepted=obstacle))
-    desired = _desired(case, base, found.adapters)
+    desired = _desired(case, base, found.adapters, view.rollouts)
     indexing = _indexing(case, view, found)
     page = ui.children(case.spec, case.owner, profile, case.settings)
-    wanted = [*_children(case, desired, found), *_gateway_children(case, served), *_index_children(case), *page]
+    own = (*_children(case, desired, found, view.rollouts), *_gateway_children(case, served))
+    wanted = [*own, *_index_children(case), *page]
     apply = changes.needed(wanted, case.snapshot.children) + ((indexing.start,) if indexing.start else ())
     view = replace(view, desired=desired, knowledge=indexing.check)
     return replace(model_status.plan(view, apply), delete=indexing.delete)
@@ -93,7 +96,7 @@ def _find(case: _Case, profile: Profile) -> _Found:
     base = serving.model(case.spec, case.snapshot.jobs, before)
     told = gateway.told_before(_live_deployment(case, "gateway"))
     classifier = gateway.classifier(case.spec.gateway.scope, case.snapshot.jobs, told)
-    return _Found(base, _adapters(case, base, before), classifier, profile)
+    return _Found(base, _adapters(case, base, before), classifier, profile, before)
 
 
 def _unknown_profile(case: _Case) -> Check:
@@ -127,8 +130,10 @@ def _adapters(case: _Case, base: Resolved, before: Before) -> dict[str, Resolved
     return found
 
 
-def _desired(case: _Case, base: Resolved, resolved: dict[str, Resolved]) -> DesiredState:
-    adapters = [serving.desired_adapter(name, part.source) for name, part in resolved.items() if part.source]
+def _desired(case: _Case, base: Resolved, resolved: dict[str, Resolved], rollouts: dict[str, Rolling]) -> DesiredState:
+    stable = {name: rolling.stable for name, rolling in rollouts.items()}
+    wanted = {name: serving.desired_adapter(name, part.source) for name, part in resolved.items() if part.source}
+    answering = wanted | stable
     assert base.source is not None  # the caller stops where the model is not resolved
     state = DesiredState(
         revision="",
@@ -136,7 +141,8 @@ def _desired(case: _Case, base: Resolved, resolved: dict[str, Resolved]) -> Desi
         name=case.owner.name,
         engine=case.engine,
         model=base.source,
-        adapters=adapters,
+        adapters=[answering[name] for name in resolved if name in answering],
+        canaries=[rolling.canary for rolling in rollouts.values() if rolling.canary],
         default_adapter=case.spec.default_adapter,
         max_rank=case.spec.lora.max_rank,
         agent_url=case.settings.agent_url,
@@ -144,11 +150,11 @@ def _desired(case: _Case, base: Resolved, resolved: dict[str, Resolved]) -> Desi
     return state.model_copy(update={"revision": digest(state.to_json())})
 
 
-def _children(case: _Case, desired: DesiredState, found: _Found) -> list[Json]:
+def _children(case: _Case, desired: DesiredState, found: _Found, rollouts: dict[str, Rolling]) -> list[Json]:
     setup = EngineSetup(case.owner.name, case.spec, case.engine, found.profile, _for_launcher(case, desired))
-    parts = deployment.Serving(case.owner, setup, desired, _secrets(case, found))
+    parts = deployment.Serving(case.owner, setup, desired, _secrets(case, found, rollouts))
     return [
-        _config_map(case, desired, found),
+        _config_map(case, desired, found, rollouts),
         networkpolicy.engine_policy(case.owner, case.settings),
         service.engine_service(case.owner),
         service.gateway_service(case.owner),
@@ -167,6 +173,7 @@ def _gateway_setup(case: _Case, found: _Found) -> GatewaySetup | None:
         engine_url=f"http://{case.owner.child('engine')}.{case.owner.namespace}.svc:{names.PROXY_PORT}",
         agent_url=case.settings.agent_url,
         max_tokens=_answer_tokens(case.spec.engine_options.max_model_length),
+        hold_seconds=asked.hold_seconds,
         jwt=asked.auth.jwt,
         access=asked.access,
         scope=asked.scope,
@@ -214,25 +221,35 @@ def _answer_tokens(model_length: int | None) -> int:
 
 
 def _for_launcher(case: _Case, desired: DesiredState) -> tuple[DesiredAdapter, ...]:
-    return tuple(desired.adapters) if case.engine == Engine.TGI else ()
+    """Without the share of a canary: another share is no reason to start the engine anew."""
+    if case.engine != Engine.TGI:
+        return ()
+    canaries = (DesiredAdapter(**entry.model_dump(exclude={"percent"})) for entry in desired.canaries)
+    return (*desired.adapters, *canaries)
 
 
-def _config_map(case: _Case, desired: DesiredState, found: _Found) -> Json:
+def _config_map(case: _Case, desired: DesiredState, found: _Found, rollouts: dict[str, Rolling]) -> Json:
     configuration = nginx.configuration(case.engine)
     made = configmap.serving_config_map(case.owner, desired, case.settings.agent_ca, configuration)
-    sources = {
-        "model": found.base.job,
-        "adapters": {name: part.job for name, part in found.adapters.items() if part.job and part.source},
-    }
+    sources = {"model": found.base.job, **_adapter_sources(found, rollouts)}
     made["metadata"]["annotations"][serving.SOURCES_ANNOTATION] = json.dumps(sources, sort_keys=True)
     return stamped(made)
 
 
-def _secrets(case: _Case, found: _Found) -> tuple[str, ...]:
-    """Secrets of the model and of every adapter; what outlives its FineTuneJob keeps the one it was given."""
+def _adapter_sources(found: _Found, rollouts: dict[str, Rolling]) -> dict[str, dict[str, str]]:
+    wanted = {name: part.job for name, part in found.adapters.items() if part.job and part.source}
+    earlier = found.before.sources.get("adapters", {})
+    answering = {name: job for name, job in wanted.items() if name not in rollouts}
+    answering |= {name: earlier[name] for name in rollouts if name in earlier}
+    canaries = {name: wanted[name] for name, rolling in rollouts.items() if rolling.canary and name in wanted}
+    return {"adapters": answering} | ({"canaries": canaries} if canaries else {})
+
+
+def _secrets(case: _Case, found: _Found, rollouts: dict[str, Rolling]) -> tuple[str, ...]:
+    """Secrets of the model and of every adapter; what the spec names no more keeps the one it was given."""
     parts = [found.base, *found.adapters.values()]
     secrets = {part.secret for part in parts if part.secret}
-    if any(part.carried for part in parts):
+    if rollouts or any(part.carried for part in parts):
         secrets |= _live_secrets(case)
     return tuple(sorted(secrets))
 

@@ -1,6 +1,6 @@
 """What is told once of a BankingModel: serving begins or ends, something is refused, an adapter is ready or fails."""
 
-from banktuner_api.bankingmodel import AdapterState
+from banktuner_api.bankingmodel import AdapterState, RolloutState
 from banktuner_api.common import ConditionStatus, Json
 from banktuner_operator.plan.conditions import find
 from banktuner_operator.plan.knowledge import REFRESH_FAILED
@@ -10,9 +10,9 @@ _SILENT = frozenset({"Accepted", "Staging", "Starting", "PodPending", "NoKnowled
 _EXPECTED = frozenset({"WaitingForModel", "WaitingForClassifier", "ScaledToZero"})
 
 
-def of(owner: Json, checks: dict[str, Check], adapters: list[Json]) -> tuple[Event, ...]:
-    """Told when serving begins or ends, when something is refused, when documents are indexed or cannot be, and when an
-    adapter becomes ready or fails."""
+def of(owner: Json, checks: dict[str, Check], adapters: list[Json], rollouts: list[Json]) -> tuple[Event, ...]:
+    """Told when serving begins or ends, when something is refused, when documents are indexed or cannot be, when an
+    adapter becomes ready or fails, and when a new version of one is tried or taken back."""
     events = []
     for kind in ("Accepted", "KnowledgeReady", "Ready"):
         check, before = checks[kind], find(owner, kind)
@@ -27,7 +27,19 @@ def of(owner: Json, checks: dict[str, Check], adapters: list[Json]) -> tuple[Eve
         was = earlier.get(entry["name"], {})
         if (was.get("state"), was.get("digest")) != (entry["state"], entry.get("digest")):
             events.extend(_adapter_event(entry))
+    before = {entry["name"]: entry for entry in owner.get("status", {}).get("rollouts", [])}
+    for entry in rollouts:
+        was = before.get(entry["name"], {})
+        if (was.get("state"), was.get("digest")) != (entry["state"], entry.get("digest")):
+            events.extend(_rollout_event(entry))
     return tuple(events)
+
+
+def _rollout_event(entry: Json) -> list[Event]:
+    words = f"adapter {entry['name']}: {entry['message']}"
+    if entry["state"] == RolloutState.BAKING:
+        return [Event("Normal", "CanaryBaking", words)]
+    return [Event("Warning", "RolledBack", words)] if entry["state"] == RolloutState.ROLLED_BACK else []
 
 
 def _adapter_event(entry: Json) -> list[Event]:

@@ -1,70 +1,27 @@
 """status of a BankingModel: adapters over all pods, conditions from checks."""
 
-from dataclasses import dataclass, field
-from datetime import datetime
-
-from pydantic import ValidationError
-
 from banktuner_api import names
-from banktuner_api.bankingmodel import AdapterState, BankingModelSpec, Engine
+from banktuner_api.bankingmodel import AdapterState, BankingModelSpec, RolloutState
 from banktuner_api.common import ConditionStatus, Json
 from banktuner_api.handshake import Failure
-from banktuner_api.serving import DesiredState
 from banktuner_operator.manifests.gateway import STAGE_GATEWAY
-from banktuner_operator.manifests.metadata import Owner
-from banktuner_operator.plan import changes, gateway, model_events, ui, waiting
-from banktuner_operator.plan.base_model import ACCEPTED
+from banktuner_operator.plan import gateway, model_events, rollout, ui, waiting
 from banktuner_operator.plan.conditions import false, merge, true
 from banktuner_operator.plan.knowledge import NO_KNOWLEDGE
+from banktuner_operator.plan.model_view import ModelView, staged, staging_failure
 from banktuner_operator.plan.serving import Resolved
-from banktuner_operator.plan.types import Check, ModelSnapshot, Plan
+from banktuner_operator.plan.types import Check, Plan
 
 STEADY_SECONDS = 60.0
-NOTHING = Resolved()
-
-
-@dataclass(frozen=True)
-class ModelView:
-    """What status is made from."""
-
-    snapshot: ModelSnapshot
-    now: datetime
-    spec: BankingModelSpec | None = None
-    engine: Engine | None = None
-    accepted: Check = ACCEPTED
-    model: Resolved = NOTHING
-    adapters: dict[str, Resolved] = field(default_factory=dict)
-    classifier: Resolved = NOTHING
-    knowledge: Check | None = None
-    desired: DesiredState | None = None
-
-    @property
-    def owner(self) -> Owner:
-        """The BankingModel."""
-        return Owner.of(self.snapshot.owner)
-
-    def deployment(self, component: str) -> Json:
-        """status of a live Deployment; empty where there is none."""
-        live = changes.by_name(self.snapshot.children).get(("Deployment", self.owner.child(component)))
-        status: Json = (live or {}).get("status", {})
-        return status
-
-    def pods(self, component: str) -> list[Json]:
-        """Pods of one component that are not on their way out."""
-        return [
-            pod
-            for pod in self.snapshot.pods
-            if pod["metadata"]["labels"].get(names.LABEL_COMPONENT) == component
-            and not pod["metadata"].get("deletionTimestamp")
-        ]
 
 
 def plan(view: ModelView, apply: tuple[Json, ...] = ()) -> Plan:
     """The plan of a BankingModel with its status."""
     adapters = [_adapter(view, name, part) for name, part in view.adapters.items()]
+    rollouts = [rolling.status.to_json() for rolling in view.rollouts.values()]
     checks = _checks(view, adapters)
     owner = view.snapshot.owner
-    before = owner.get("status", {})
+    before = view.status
     generation = owner["metadata"]["generation"]
     ready = sum(entry["state"] == AdapterState.READY for entry in adapters)
     status: Json = {
@@ -75,6 +32,8 @@ def plan(view: ModelView, apply: tuple[Json, ...] = ()) -> Plan:
         "selector": ",".join(f"{key}={value}" for key, value in sorted(view.owner.selector("engine").items())),
         "adaptersReady": f"{ready}/{len(adapters)}",
         "adapters": adapters,
+        # While nothing is told to the pods, what became of a version must not be forgotten.
+        "rollouts": rollouts if view.desired else before.get("rollouts", []),
         "url": f"http://{names.gateway_service_name(view.owner.name)}.{view.owner.namespace}.svc",
     } | ui.url(view.spec, view.owner)
     if view.engine:
@@ -82,8 +41,8 @@ def plan(view: ModelView, apply: tuple[Json, ...] = ()) -> Plan:
     return Plan(
         apply=apply,
         status=status,
-        events=model_events.of(owner, checks, adapters),
-        requeue_after=STEADY_SECONDS,
+        events=model_events.of(owner, checks, adapters, status["rollouts"]),
+        requeue_after=rollout.seconds_left(view, STEADY_SECONDS),
         forget_instances=_gone(view),
     )
 
@@ -96,7 +55,9 @@ def _gone(view: ModelView) -> tuple[str, ...]:
 
 
 def _adapter(view: ModelView, name: str, part: Resolved) -> Json:
-    wanted = view.spec.replicas if view.spec else 0
+    rolling = view.rollouts.get(name)
+    if rolling:
+        return _version(view, name, rolling.stable.digest)
     if part.source is None:
         blocked = part.blocked or false("Unknown")
         return {
@@ -105,16 +66,21 @@ def _adapter(view: ModelView, name: str, part: Resolved) -> Json:
             "reason": blocked.reason,
             "message": blocked.message,
             "readyReplicas": 0,
-            "desiredReplicas": wanted,
+            "desiredReplicas": view.spec.replicas if view.spec else 0,
         }
-    told = _told(view, name, part.source.digest or "")
+    return _version(view, name, part.source.digest or "")
+
+
+def _version(view: ModelView, name: str, digest: str) -> Json:
+    wanted = view.spec.replicas if view.spec else 0
+    told = view.told(name, digest)
     ready = [entry for entry in told if entry["state"] == AdapterState.READY]
     failed = [entry for entry in told if entry["state"] == AdapterState.FAILED]
     state = _state(len(ready), len(failed), wanted)
     words = (failed or [{}])[0] if state != AdapterState.READY else {}
     status: Json = {
         "name": name,
-        "digest": part.source.digest,
+        "digest": digest,
         "state": str(state),
         "reason": words.get("reason", ""),
         "message": words.get("message", ""),
@@ -131,22 +97,10 @@ def _state(ready: int, failed: int, wanted: int) -> AdapterState:
     return AdapterState.READY if ready and ready >= wanted else AdapterState.LOADING
 
 
-def _told(view: ModelView, name: str, digest: str) -> list[Json]:
-    """What live pods say of exactly this version of an adapter."""
-    alive = {pod["metadata"]["name"] for pod in view.pods("engine")}
-    instances = view.snapshot.owner.get("status", {}).get("instances", [])
-    return [
-        entry
-        for instance in instances
-        if instance["pod"] in alive
-        for entry in instance.get("adapters", [])
-        if entry["name"] == name and entry["digest"] == digest
-    ]
-
-
 def _checks(view: ModelView, adapters: list[Json]) -> dict[str, Check]:
     model, engine = _model_ready(view), _engine_ready(view)
     entrance, loaded, knowledge = _gateway_ready(view), _adapters_ready(adapters), _knowledge_ready(view)
+    loaded = _rollouts_ready(view) or loaded if loaded.status == ConditionStatus.TRUE else loaded
     page = [_component_ready(view, "ui")] if view.spec and view.spec.ui.enabled else []
     ready = _ready(view, (model, engine, entrance))
     return {
@@ -172,40 +126,16 @@ def _model_ready(view: ModelView) -> Check:
     if view.deployment("engine").get("readyReplicas", 0):
         return true("Staged", view.model.source.uri)
     pods = view.pods("engine")
-    failures = [failure for pod in pods if (failure := _staging_failure(pod, "stage-model"))]
+    failures = [failure for pod in pods if (failure := staging_failure(pod, "stage-model"))]
     if failures:
         return false(failures[0].reason, _words(failures[0]))
-    if any(_staged(pod) for pod in pods):
+    if any(staged(pod) for pod in pods):
         return true("Staged", view.model.source.uri)
     return false("Staging", f"the pods get {view.model.source.uri}")
 
 
 def _words(failure: Failure) -> str:
     return f"{failure.field}: {failure.message}" if failure.field else failure.message
-
-
-def _init_status(pod: Json, name: str) -> Json:
-    statuses = pod.get("status", {}).get("initContainerStatuses", [])
-    return next((entry for entry in statuses if entry["name"] == name), {})
-
-
-def _staged(pod: Json) -> bool:
-    ended = _init_status(pod, "stage-model").get("state", {}).get("terminated", {})
-    return bool(ended.get("exitCode") == 0)
-
-
-def _staging_failure(pod: Json, step: str) -> Failure | None:
-    """What an init container said when it last ended in failure; the kubelet starts it again and again."""
-    status = _init_status(pod, step)
-    for state in (status.get("state", {}), status.get("lastState", {})):
-        ended = state.get("terminated")
-        if ended and ended["exitCode"] != 0:
-            try:
-                return Failure.model_validate_json(ended.get("message", ""))
-            except ValidationError:
-                message = f"{step} ended with exit code {ended['exitCode']}"
-                return Failure(reason="StagingFailed", message=message)
-    return None
 
 
 def _engine_ready(view: ModelView) -> Check:
@@ -223,7 +153,7 @@ def _gateway_ready(view: ModelView) -> Check:
 
 def _gateway_staging(view: ModelView) -> Check | None:
     """Why the newest pods of the gateway cannot get their classifier or encoder."""
-    failures = (_staging_failure(pod, STAGE_GATEWAY) for pod in view.pods("gateway"))
+    failures = (staging_failure(pod, STAGE_GATEWAY) for pod in view.pods("gateway"))
     failure = next((found for found in failures if found), None)
     return false(failure.reason, _words(failure)) if failure else None
 
@@ -282,6 +212,19 @@ def _adapters_ready(adapters: list[Json]) -> Check:
     worst = next((entry for entry in late if entry["state"] == AdapterState.FAILED), late[0])
     words = "; ".join(f"{entry['name']}: {entry['state']} {entry['message']}".strip() for entry in late)
     return false(worst["reason"] or str(worst["state"]), words)
+
+
+def _rollouts_ready(view: ModelView) -> Check | None:
+    """What is told of new versions where every version that answers is loaded; None: there are none."""
+    rollouts = [rolling.status for rolling in view.rollouts.values()]
+    if not rollouts:
+        return None
+    words = "; ".join(f"{entry.name}: {entry.state} {entry.message}" for entry in rollouts)
+    stuck = [entry for entry in rollouts if entry.state in (RolloutState.WAITING, RolloutState.ROLLED_BACK)]
+    worst = next((entry for entry in stuck if entry.state == RolloutState.ROLLED_BACK), None)
+    if worst:
+        return false("RolledBack", words)
+    return false(stuck[0].reason, words) if stuck else true("RollingOut", words)
 
 
 def _degraded(view: ModelView, ready: Check, others: tuple[Check, ...]) -> Check:

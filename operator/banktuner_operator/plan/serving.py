@@ -4,11 +4,11 @@ import json
 from dataclasses import dataclass, field
 
 from banktuner_api import names
-from banktuner_api.bankingmodel import Adapter, AdapterState, BankingModelSpec
+from banktuner_api.bankingmodel import Adapter, AdapterRollout, AdapterState, BankingModelSpec
 from banktuner_api.common import Digest, Json
 from banktuner_api.finetunejob_status import ArtifactStatus, ServedAs
 from banktuner_api.run_config import ObjectRef
-from banktuner_api.serving import DesiredAdapter, DesiredState
+from banktuner_api.serving import CanaryAdapter, DesiredAdapter, DesiredState
 from banktuner_operator.plan.base_model import artifact_reference, artifact_wait
 from banktuner_operator.plan.conditions import false, find
 from banktuner_operator.plan.run_config import prefix
@@ -29,6 +29,15 @@ class Resolved:
     job: str | None = None
     model_digest: Digest | None = None
     carried: bool = False
+
+
+@dataclass(frozen=True)
+class Rolling:
+    """An adapter whose wanted version does not answer all conversations. `stable` does; `canary` is tried beside it."""
+
+    stable: DesiredAdapter
+    status: AdapterRollout
+    canary: CanaryAdapter | None = None
 
 
 @dataclass(frozen=True)
@@ -53,9 +62,12 @@ class Before:
 
     def adapter(self, name: str, job: str) -> ObjectRef | None:
         """Where an adapter from this job was found earlier."""
-        if self.state is None or self.sources.get("adapters", {}).get(name) != job:
+        if self.state is None:
             return None
-        return next((entry.source for entry in self.state.adapters if entry.name == name), None)
+        for part, entries in (("canaries", self.state.canaries), ("adapters", self.state.adapters)):
+            if self.sources.get(part, {}).get(name) == job:
+                return next((entry.source for entry in entries if entry.name == name), None)
+        return None
 
     def model(self, job: str) -> ObjectRef | None:
         """Where the model from this job was found earlier."""
