@@ -94,14 +94,33 @@ class Entity(ApiModel):
     """Regular expression of RE2's syntax: no look-around, no back-references."""
 
 
+class Source(ApiModel):
+    """A folder in an object store."""
+
+    model_config = cel(URI_RULE)
+
+    uri: Uri
+    secret_ref: SecretRef | None = None
+
+
 class Privacy(ApiModel):
     """Personal data."""
+
+    model_config = cel(
+        (
+            "!has(self.names) || self.maskInput || self.maskOutput",
+            "privacy.names needs maskInput or maskOutput: set one of them, or leave names out",
+        )
+    )
 
     mask_input: bool = True
     """Placeholders instead of it reach the model; answers to the same conversation have it put back."""
     mask_output: bool = True
     """What the model says of its own is masked."""
     entities: Annotated[list[Entity], Field(max_length=32)] = []
+    names: Source | None = None
+    """Folder of an ONNX token classifier with the label PER or PERSON: model.onnx or onnx/model.onnx, tokenizer.json,
+    config.json. Without it people's names are not masked."""
 
 
 class Audit(ApiModel):
@@ -183,15 +202,6 @@ class VectorStore(ApiModel):
     """On a server that several BankingModels share, each needs a collection of its own."""
     secret_ref: SecretRef | None = None
     """Secret with the key `apiKey`."""
-
-
-class Source(ApiModel):
-    """A folder in an object store."""
-
-    model_config = cel(URI_RULE)
-
-    uri: Uri
-    secret_ref: SecretRef | None = None
 
 
 class Knowledge(ApiModel):

@@ -27,6 +27,8 @@ TOKEN_FILE = Path("/var/run/banktuner/token")
 WORK_DIR = Path("/work")
 CLASSIFIER_DIR = WORK_DIR / "classifier"
 """In a gateway pod: the `onnx/` folder of the scope's classifier, verified."""
+NAME_MODEL_DIR = WORK_DIR / "names"
+"""In a gateway pod: the ONNX token classifier that finds people's names."""
 SECRETS_DIR = Path("/etc/banktuner-secrets")
 """In a gateway pod: audit/key and redis/url, one key of a Secret each."""
 AUDIT_DIR = Path("/audit")

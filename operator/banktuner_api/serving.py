@@ -81,7 +81,8 @@ class GatewayConfig(ApiModel):
     time the engine may take for it, `hold_seconds` how long a question waits for an engine that is not there.
 
     Without `jwt`, callers have hashed tokens. `classifier`: the artifact whose `onnx/` folder was verified into
-    `names.CLASSIFIER_DIR`; `scope.classifier` is how the spec names it. Secrets are named, never told: what is in them
+    `names.CLASSIFIER_DIR`; `scope.classifier` is how the spec names it. `name_model`: the folder brought into
+    `names.NAME_MODEL_DIR`, of `privacy.names`. Secrets are named, never told: what is in them
     is mounted, or in the environment.
     """
 
@@ -97,6 +98,7 @@ class GatewayConfig(ApiModel):
     access: list[AccessRule] = []
     scope: Scope | None = None
     classifier: ObjectRef | None = None
+    name_model: ObjectRef | None = None
     privacy: Privacy = Privacy()
     audit: Audit = Audit()
     conversations: Conversations = Conversations()

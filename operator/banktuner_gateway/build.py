@@ -27,6 +27,7 @@ from banktuner_gateway.observability import Metrics
 from banktuner_gateway.pipeline.assistant import Assistant
 from banktuner_gateway.pipeline.parts import Parts
 from banktuner_gateway.privacy.masker import Masker
+from banktuner_gateway.privacy.names import NameRecogniser
 from banktuner_gateway.retrieval.config import load_config
 from banktuner_gateway.retrieval.retriever import Retriever, open_retriever
 from banktuner_gateway.scope.classifier import IntentClassifier
@@ -82,11 +83,26 @@ def _parts(
         scope=_scope_guard(settings, rejection),
         budget=Budget(LONGEST_PROMPT, config.conversations.max_tokens),
         conversations=conversations,
-        masker=Masker(privacy.entities) if privacy.mask_input or privacy.mask_output else None,
+        masker=_masker(settings) if privacy.mask_input or privacy.mask_output else None,
         masks_questions=privacy.mask_input,
         masks_answers=privacy.mask_output,
         retriever=retriever,
     )
+
+
+def _masker(settings: Settings) -> Masker:
+    privacy = settings.config.privacy
+    if privacy.names is None:
+        return Masker(privacy.entities)
+    if settings.name_model is None:
+        raise SettingsError(f"{settings.work_dir}/names: missing, though spec.gateway.privacy.names is set")
+    try:
+        names = NameRecogniser(settings.name_model)
+    # onnxruntime and tokenizers raise plain Exceptions of their own for files that are not what they should be.
+    except Exception as error:
+        reason = error if isinstance(error, ValueError) else type(error).__name__
+        raise SettingsError(f"spec.gateway.privacy.names: the model cannot be used: {reason}") from error
+    return Masker(privacy.entities, names)
 
 
 def _scope_guard(settings: Settings, rejection: str) -> ScopeGuard:

@@ -44,6 +44,11 @@ class Settings:
         return self._existing(self.work_dir / "classifier")
 
     @property
+    def name_model(self) -> Path | None:
+        """Folder of the model that finds people's names, where there is one."""
+        return self._existing(self.work_dir / names.NAME_MODEL_DIR.name)
+
+    @property
     def retrieval(self) -> Path | None:
         """retrieval.json, where there is one."""
         return self._existing(self.config_dir / "retrieval.json")
@@ -60,7 +65,9 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--tokens-dir", type=Path, default=names.TOKENS_DIR, help="one file a caller: SHA-256 in hex")
     parser.add_argument("--token-file", type=Path, default=names.TOKEN_FILE, help="token for the agent API")
     parser.add_argument("--secrets-dir", type=Path, default=names.SECRETS_DIR, help="audit/key, redis/url")
-    parser.add_argument("--work-dir", type=Path, default=names.WORK_DIR, help="classifier/, and room for the encoder")
+    parser.add_argument(
+        "--work-dir", type=Path, default=names.WORK_DIR, help="classifier/, names/, and room for the encoder"
+    )
     parser.add_argument("--audit-dir", type=Path, default=names.AUDIT_DIR, help="the volume of the audit trail")
     # All addresses: the pod's own address is not known here, and the pod's NetworkPolicy says who may call.
     parser.add_argument("--host", default="0.0.0.0")

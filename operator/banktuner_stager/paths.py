@@ -33,6 +33,11 @@ class Paths(WorkFolder):
         return self.work / names.CLASSIFIER_DIR.relative_to(names.WORK_DIR)
 
     @property
+    def name_model(self) -> Path:
+        """The folder of a gateway's model of people's names."""
+        return self.work / names.NAME_MODEL_DIR.relative_to(names.WORK_DIR)
+
+    @property
     def adapters(self) -> Path:
         """One folder a served adapter version."""
         return self.work / "adapters"

@@ -166,13 +166,13 @@ class Exchange:
             record.upstream_seconds = time.perf_counter() - started
 
     async def _out(self, outgoing: Outgoing, piece: str, at_end: bool) -> str:
-        """Through the guards; in a thread where a classifier is asked."""
+        """Through the guards; in a thread where a model is asked."""
 
         def work() -> str:
             text = outgoing.feed(piece) if piece else ""
             return text + outgoing.flush() if at_end and not outgoing.refused else text
 
-        return await in_thread(work) if self._parts.scope.threshold is not None else await at_once(work)
+        return await in_thread(work) if self._parts.asks_models else await at_once(work)
 
     async def _fixed(self, fixed: Fixed) -> Reply:
         reason = FILTERED if fixed.refused else "stop"

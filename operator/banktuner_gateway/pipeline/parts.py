@@ -35,6 +35,12 @@ class Parts:
     masks_answers: bool = False
     retriever: Retriever | None = None
 
+    @property
+    def asks_models(self) -> bool:
+        """Whether an answer's text goes through a classifier or a name model."""
+        names = self.masker is not None and self.masks_answers and self.masker.has_names
+        return self.scope.threshold is not None or names
+
 
 async def in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """The result of a guard's or the search's work, which takes milliseconds. Fails closed: raises ApiError 503."""

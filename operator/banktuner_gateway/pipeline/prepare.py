@@ -69,7 +69,7 @@ async def _masked(parts: Parts, question: Question, vault: Vault) -> tuple[str, 
     if parts.masker is None or not parts.masks_questions:
         return question.text, list(question.earlier)
     length = len(question.text) + sum(len(turn.content) for turn in question.earlier)
-    mask = in_thread if length > LONG else at_once
+    mask = in_thread if length > LONG or parts.masker.has_names else at_once
     earlier = [Turn(turn.role, await mask(parts.masker.mask, turn.content, vault)) for turn in question.earlier]
     return await mask(parts.masker.mask, question.text, vault), earlier
 

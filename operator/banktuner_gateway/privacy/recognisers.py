@@ -74,9 +74,9 @@ class Recognisers:
                 supported_languages=[LANGUAGE],
                 context_aware_enhancer=NoEnhancer(),
             )
-        self._kinds = [kind for recogniser in recognisers for kind in recogniser.supported_entities]
+        self.kinds = [kind for recogniser in recognisers for kind in recogniser.supported_entities]
 
     def find(self, text: str) -> Iterator[Span]:
         """What is found in normalised text; spans may overlap."""
-        for result in self._engine.analyze(text, LANGUAGE, entities=self._kinds):
+        for result in self._engine.analyze(text, LANGUAGE, entities=self.kinds):
             yield Span(result.entity_type, result.start, result.end, result.score)

@@ -10,6 +10,9 @@ PLACEHOLDER = re.compile(r"<[A-Z][A-Z0-9_]{0,31}_[0-9]{1,9}>")
 LONGEST_PLACEHOLDER = 44
 # shorter numbers say too little to be sought wherever they stand
 SHORTEST_KNOWN = 4
+NAME = "PERSON"
+"""Kind of people's names."""
+WORD = re.compile(r"[^\W_]+")
 SPELLED_AT = re.compile(r"\s*[\[({<]\s?at\s?[\])}>]\s*|\s+at\s+", re.IGNORECASE)
 SPELLED_DOT = re.compile(r"\s*[\[({<]\s?dot\s?[\])}>]\s*|\s+dot\s+", re.IGNORECASE)
 
@@ -54,6 +57,15 @@ class Vault:
         for number, made in self._digits().items():
             for match in re.finditer(rf"(?<![0-9]){r'[ .-]{0,3}'.join(number)}(?![0-9])", text):
                 yield Span(made[1:].rpartition("_")[0], match.start(), match.end(), 0.2)
+
+    def known_names(self, text: str) -> Iterator[Span]:
+        """The vault's names of several words wherever they stand in normalised text; a single one may be any word."""
+        for key in [key for key, made in self._placeholders.items() if made.startswith(f"<{NAME}_")]:
+            words = WORD.findall(self._values[self._placeholders[key]])
+            if len(words) > 1:
+                pattern = r"[ .'-]{1,3}".join(map(re.escape, words))
+                for match in re.finditer(rf"(?<![^\W_]){pattern}(?![^\W_])", text, re.IGNORECASE):
+                    yield Span(NAME, match.start(), match.end(), 0.2)
 
     def to_json(self) -> str:
         """For the conversation's store."""

@@ -20,14 +20,14 @@ STAGE_GATEWAY = "stage-gateway"
 GRACE_SECONDS = 35
 MEMORY = "512Mi"
 MEMORY_WITH_MODELS = "2Gi"
-"""Limit where a classifier or a sentence encoder is in memory: both are ONNX, a few hundred MB each."""
+"""Limit where a classifier, a model of names or a sentence encoder is in memory: a few hundred MB of ONNX each."""
 STAGED_SIZE = "4Gi"
 _TOKENS, _SECRETS, _AUDIT = "tokens", "secrets", "audit"
 
 
 @dataclass(frozen=True)
 class GatewaySetup:
-    """What decides the gateway's pods. `staging_secrets`: of the classifier."""
+    """What decides the gateway's pods. `staging_secrets`: of the classifier and the model of names."""
 
     owner: Owner
     asked: Gateway
@@ -37,9 +37,14 @@ class GatewaySetup:
     staging_secrets: tuple[str, ...]
 
     @property
+    def staged(self) -> bool:
+        """Whether an init container brings a classifier or a model of names."""
+        return self.config.classifier is not None or self.config.name_model is not None
+
+    @property
     def models(self) -> bool:
-        """Whether a classifier or an encoder runs in the pods."""
-        return self.config.classifier is not None or self.retrieval is not None
+        """Whether a classifier, a model of names or an encoder runs in the pods."""
+        return self.staged or self.retrieval is not None
 
     @property
     def files(self) -> dict[str, str]:
@@ -57,7 +62,7 @@ def gateway_deployment(setup: GatewaySetup, settings: Settings) -> Json:
         "containers": [_gateway(setup, settings)],
         "volumes": _volumes(setup),
     }
-    if setup.config.classifier:
+    if setup.staged:
         spec["initContainers"] = [_stage(setup, settings)]
     template = Template("gateway", spec, setup.files, Profile())
     return deployment(setup.owner, template, setup.asked.replicas, settings)

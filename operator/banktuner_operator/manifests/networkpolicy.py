@@ -52,7 +52,8 @@ def ui_policy(owner: Owner) -> Json:
 
 def _stores_objects(asked: Gateway) -> bool:
     classified = asked.scope is not None and asked.scope.classifier is not None
-    return classified or asked.knowledge is not None or asked.audit.sink == "ObjectStore"
+    models = classified or asked.privacy.names is not None or asked.knowledge is not None
+    return models or asked.audit.sink == "ObjectStore"
 
 
 def _vector_stores(knowledge: Knowledge | None, settings: Settings) -> list[Peer]:

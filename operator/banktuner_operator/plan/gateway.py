@@ -9,7 +9,7 @@ from banktuner_api.bankingmodel import AdapterState, BankingModelSpec
 from banktuner_api.common import Json
 from banktuner_api.finetunejob_spec import Task
 from banktuner_api.finetunejob_status import ArtifactStatus, ServedAs
-from banktuner_api.gateway import Knowledge, Scope
+from banktuner_api.gateway import Knowledge, Privacy, Scope
 from banktuner_api.run_config import ObjectRef
 from banktuner_api.serving import GatewayConfig, RetrievalConfig
 from banktuner_operator.manifests.gateway import GATEWAY_ANNOTATION, STAGE_GATEWAY
@@ -46,11 +46,12 @@ def told_before(deployment: Json | None) -> GatewayConfig | None:
         return None
 
 
-def staging_secrets(deployment: Json | None) -> set[str]:
-    """Secrets that the live Deployment's pods stage with."""
+def staging_secrets(deployment: Json | None, source: ObjectRef | None) -> set[str]:
+    """The Secret that the live Deployment's pods stage `source` with, which no object names any more."""
     containers = deployment["spec"]["template"]["spec"].get("initContainers", []) if deployment else []
-    sources = [source for one in containers if one["name"] == STAGE_GATEWAY for source in one.get("envFrom", [])]
-    return {source["secretRef"]["name"] for source in sources}
+    filled = [keys for one in containers if one["name"] == STAGE_GATEWAY for keys in one.get("envFrom", [])]
+    secrets = {keys["secretRef"]["name"] for keys in filled}
+    return {secret for secret in secrets if source and source.credentials == names.secret_env_prefix(secret)}
 
 
 def classifier(scope: Scope | None, jobs: dict[str, Json], before: GatewayConfig | None) -> Resolved:
@@ -92,6 +93,12 @@ def _no_classifier(name: str, artifact: ArtifactStatus) -> Check | None:
     return false("ClassifierNotUsable", message)
 
 
+def name_model(privacy: Privacy) -> ObjectRef | None:
+    """Where the model of people's names is."""
+    asked = privacy.names
+    return ObjectRef(uri=asked.uri, credentials=prefix(asked.secret_ref)) if asked else None
+
+
 def retrieval(knowledge: Knowledge | None, owner: Owner) -> RetrievalConfig | None:
     """What the indexing Job and the gateway's search are told of the documents."""
     if knowledge is None:
@@ -116,6 +123,7 @@ def secret_fields(spec: BankingModelSpec) -> list[tuple[str, str]]:
     references = {
         "auth.tokensSecretRef": asked.auth.tokens_secret_ref,
         "scope.classifier.secretRef": classified.secret_ref if classified else None,
+        "privacy.names.secretRef": asked.privacy.names.secret_ref if asked.privacy.names else None,
         "audit.secretRef": asked.audit.secret_ref,
         "audit.keySecretRef": asked.audit.key_secret_ref,
         "conversations.redisSecretRef": asked.conversations.redis_secret_ref,

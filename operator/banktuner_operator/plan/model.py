@@ -178,6 +178,7 @@ def _gateway_setup(case: _Case, found: _Found) -> GatewaySetup | None:
         access=asked.access,
         scope=asked.scope,
         classifier=classifier.source,
+        name_model=gateway.name_model(asked.privacy),
         privacy=asked.privacy,
         audit=asked.audit,
         conversations=asked.conversations,
@@ -188,10 +189,11 @@ def _gateway_setup(case: _Case, found: _Found) -> GatewaySetup | None:
 
 
 def _staging_secrets(case: _Case, classifier: Resolved) -> tuple[str, ...]:
-    secrets = {classifier.secret} if classifier.secret else set()
+    named = case.spec.gateway.privacy.names
+    secrets = {classifier.secret, named.secret_ref.name if named and named.secret_ref else None} - {None}
     if classifier.carried:
-        secrets |= gateway.staging_secrets(_live_deployment(case, "gateway"))
-    return tuple(sorted(secrets))
+        secrets |= gateway.staging_secrets(_live_deployment(case, "gateway"), classifier.source)
+    return tuple(sorted(filter(None, secrets)))
 
 
 def _gateway_children(case: _Case, served: GatewaySetup | None) -> list[Json]:
