@@ -53,7 +53,10 @@ def assistant(adapters: list[str]) -> Json:
         "adapters": [{"name": name, "fineTuneJob": {"name": name}} for name in adapters],
         "defaultAdapter": adapters[0],
         "resources": RESOURCES,
-        "gateway": {"auth": {"tokensSecretRef": {"name": "chat-tokens"}}},
+        "gateway": {
+            "auth": {"tokensSecretRef": {"name": "chat-tokens"}},
+            "rateLimit": {"requestsPerMinute": 600, "burst": 100},
+        },
     }
     return {
         "apiVersion": "banktuner.dev/v1alpha1",
