@@ -4,6 +4,7 @@ import errno
 import gc
 import importlib
 import json
+import os
 import signal
 import sys
 import time
@@ -18,7 +19,7 @@ from banktuner_api.finetunejob_spec import Task
 from banktuner_api.finetunejob_status import ArtifactStatus, Phase, ServedAs
 from banktuner_api.handshake import COMMITTED, Result, write_control
 from banktuner_trainer.__main__ import main
-from banktuner_trainer.environment import cpu_limit, quick_imports
+from banktuner_trainer.environment import cpu_limit, limit_caches, quick_imports
 from banktuner_trainer.errors import Interrupted, classify, invalid_data
 from banktuner_trainer.progress import Step
 from banktuner_trainer.reporting import Reporter, metric
@@ -114,6 +115,15 @@ def test_without_a_quota_all_cpus_are_used(tmp_path: Path, files: dict[str, str]
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
     assert cpu_limit(tmp_path) == cpu_limit(tmp_path / "none")
+
+
+@pytest.mark.parametrize("asked", [None, "7"])
+def test_few_kernels_are_kept_unless_somebody_asks_for_more(monkeypatch: pytest.MonkeyPatch, asked: str | None) -> None:
+    monkeypatch.setenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", asked or "")
+    if asked is None:
+        monkeypatch.delenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY")
+    limit_caches()
+    assert os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] == (asked or "64")
 
 
 def test_reports_are_thinned_out_and_the_last_one_arrives() -> None:

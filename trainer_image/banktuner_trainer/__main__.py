@@ -10,7 +10,7 @@ from typing import NoReturn
 from banktuner_api.exit_codes import ExitCode
 from banktuner_api.finetunejob_methods import Method
 from banktuner_api.handshake import Failure, Result, termination_message
-from banktuner_trainer.environment import cpu_limit, hide, limit_threads, quick_imports
+from banktuner_trainer.environment import cpu_limit, hide, limit_caches, limit_threads, quick_imports
 from banktuner_trainer.errors import Interrupted, classify
 from banktuner_trainer.launcher import is_launcher, launch, processes
 from banktuner_trainer.publishing import committed
@@ -60,6 +60,7 @@ def _result(paths: Paths) -> Result | int | None:
     if is_launcher(run):
         return launch(run, paths)
     limit_threads(max(1, cpu_limit() // processes(run)))
+    limit_caches()
     warnings.filterwarnings("ignore")
     hide(*HIDDEN, *([] if run.method is Method.QLORA else ["bitsandbytes"]))
     # torch takes seconds to import, and an attempt that is committed does not need it.

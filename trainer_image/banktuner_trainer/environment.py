@@ -56,6 +56,14 @@ def limit_threads(cpus: int) -> None:
     os.environ.setdefault("RAYON_NUM_THREADS", str(cpus))
 
 
+def limit_caches() -> None:
+    """Tell oneDNN how many kernels to keep; to be called before torch is imported.
+
+    It compiles one for every number of tokens, which differs from step to step, and would keep 1,024: over a gigabyte.
+    """
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
+
+
 def hide(*packages: str) -> None:
     """Have packages look as if they were not installed; to be called before a library that looks for them."""
     for package in packages:
