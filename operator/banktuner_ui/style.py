@@ -23,7 +23,7 @@ footer { display: none !important; }
   #tuned, #base { flex: none !important; }
   #tuned { height: calc(100dvh - 300px) !important; }
   #conversations:has(#base) #tuned, #conversations:has(#base) #base {
-    width: 100%; height: calc((100dvh - 316px) / 2) !important; min-height: 220px; }
+    width: 100%; height: calc((100dvh - 340px) / 2) !important; min-height: 190px; }
   #new { flex-grow: 1 !important; }
 }
 """
