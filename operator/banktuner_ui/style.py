@@ -20,10 +20,11 @@ footer { display: none !important; }
 @media (max-width: 700px) {
   .gradio-container .main { padding: 8px !important; }
   #conversations { flex-direction: column; }
+  #tuned, #base { flex: none !important; }
   #tuned { height: calc(100dvh - 300px) !important; }
   #conversations:has(#base) #tuned, #conversations:has(#base) #base {
-    width: 100%; height: calc((100dvh - 316px) / 2) !important; min-height: 220px; }
-  #new { flex-grow: 1; }
+    width: 100%; height: calc((100dvh - 340px) / 2) !important; min-height: 190px; }
+  #new { flex-grow: 1 !important; }
 }
 """
 _SYSTEM_FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "DejaVu Sans", "sans-serif")

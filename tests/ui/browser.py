@@ -8,8 +8,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from selenium import webdriver
-from selenium.common.exceptions import TimeoutException
+from selenium.common.exceptions import StaleElementReferenceException, TimeoutException
 from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
 PICTURES = Path(__file__).parents[2] / "build" / "ui"
@@ -28,25 +29,36 @@ class Browser:
         self.driver.get(url)
 
     def type(self, name: str, text: str) -> None:
-        field = f"#{name}" if name == "token" else f"#{name} textarea"
-        self.until(lambda: self.driver.find_elements(By.CSS_SELECTOR, field))
-        self.driver.find_element(By.CSS_SELECTOR, field).send_keys(text)
+        self._use(f"#{name}" if name == "token" else f"#{name} textarea", lambda field: field.send_keys(text))
 
     def click(self, selector: str) -> None:
-        self.until(lambda: self.shown(selector))
-        self.driver.find_element(By.CSS_SELECTOR, selector).click()
+        self._use(selector, lambda element: element.click())
+
+    def _use(self, selector: str, action: Callable[[WebElement], None]) -> None:
+        """Once it is there and shown. The page may put another in its place in between: then that one."""
+
+        def done() -> bool:
+            if not self.shown(selector):
+                return False
+            action(self.driver.find_element(By.CSS_SELECTOR, selector))
+            return True
+
+        self.until(done)
 
     def shown(self, selector: str) -> bool:
-        return any(element.is_displayed() for element in self.driver.find_elements(By.CSS_SELECTOR, selector))
+        """Asked in one step, as `text` is: the page changes while it is looked at."""
+        asked = "return [...document.querySelectorAll(arguments[0])].some(found => found.checkVisibility())"
+        return bool(self.driver.execute_script(asked, selector))
 
     def text(self, name: str) -> str:
-        found = self.driver.find_elements(By.CSS_SELECTOR, name if name == "body" else f"#{name}")
-        return found[0].text if found else ""
+        asked = "return document.querySelector(arguments[0])?.innerText ?? ''"
+        return str(self.driver.execute_script(asked, name if name == "body" else f"#{name}"))
 
     def until(self, condition: Callable[[], object]) -> None:
         """Fails with what the page says instead."""
         try:
-            WebDriverWait(self.driver, PATIENCE_SECONDS, poll_frequency=0.1).until(lambda _: condition())
+            waiting = WebDriverWait(self.driver, PATIENCE_SECONDS, 0.1, [StaleElementReferenceException])
+            waiting.until(lambda _: condition())
         except TimeoutException:
             raise AssertionError(f"{self.driver.current_url} says: {self.text('body')}") from None
 
@@ -71,10 +83,13 @@ class Browser:
     def picture(self, name: str, size: tuple[int, int] = WIDE) -> None:
         """Written to build/ui."""
         PICTURES.mkdir(parents=True, exist_ok=True)
+        self._resize(size)
+        self.driver.save_screenshot(str(PICTURES / f"{name}.png"))
+        self._resize(WIDE)
+
+    def _resize(self, size: tuple[int, int]) -> None:
         self.driver.set_window_size(*size)
         self.until(lambda: abs(self.driver.execute_script("return window.innerWidth") - size[0]) < 100)
-        self.driver.save_screenshot(str(PICTURES / f"{name}.png"))
-        self.driver.set_window_size(*WIDE)
 
     def hosts(self) -> set[str]:
         """Hosts of all requests so far, those too that the page's policy stopped."""
@@ -100,6 +115,7 @@ def chromium() -> Iterator[Browser]:
     options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
     running = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
     running.set_page_load_timeout(PATIENCE_SECONDS)
+    running.set_script_timeout(PATIENCE_SECONDS)
     try:
         yield Browser(running)
     finally:
