@@ -73,8 +73,8 @@ def guarded(settings: Settings) -> list[Row]:
         servers.backend(folder) as engine,
         servers.gateway(folder / "gateway", engine, classifier_folder()) as (port, _),
     ):
-        servers.require_answer(port, PATH, OPENAI)
         _ask(port, WARM_REQUESTS // 50, 1, folder)
+        servers.require_answer(port, PATH, OPENAI)
         for _ in range(ROUNDS):
             runs.append(_p95(_ask(port, GUARDED_RATE * GUARDED_SECONDS, CROWD, folder, GUARDED_RATE)))
     peer = "the whole latency, engine included; none published; median of the rounds; 20 requests/s"

@@ -4,6 +4,7 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from banktuner_gateway.injection.concepts import CONCEPTS
 from banktuner_gateway.injection.text import folded, visible, words
@@ -25,6 +26,11 @@ class Rule:
     needs: tuple[str, ...]
     window: int
     unless: tuple[str, ...] = ()
+
+    @cached_property
+    def groups(self) -> tuple[tuple[str, ...], ...]:
+        """`needs`, each as its concepts."""
+        return tuple(tuple(one.split("|")) for one in self.needs)
 
 
 RULES = (
@@ -58,7 +64,11 @@ class Lexicon:
             for entry in entries.split():
                 first, *rest = _parts(entry)
                 self._starts[first].append((tuple(rest), concept))
-        self._lengths = sorted({len(start) - 1 for start in self._starts if start.endswith("*")})
+        lengths: dict[str, set[int]] = defaultdict(set)
+        for start in self._starts:
+            if start.endswith("*"):
+                lengths[start[0]].add(len(start) - 1)
+        self._lengths = {letter: tuple(sorted(found)) for letter, found in lengths.items()}
         self.vocabulary = frozenset(_parts_of(concepts))
         self.longest = max(map(len, self.vocabulary))
 
@@ -85,7 +95,7 @@ class Lexicon:
 
     def _starting(self, word: str) -> Iterator[tuple[tuple[str, ...], str]]:
         yield from self._starts.get(word, ())
-        for length in self._lengths:
+        for length in self._lengths.get(word[0], ()):
             if length > len(word):
                 return
             yield from self._starts.get(word[:length] + "*", ())
@@ -97,9 +107,9 @@ def matching(places: Places) -> Iterator[Rule]:
 
 
 def _holds(rule: Rule, places: Places) -> bool:
-    first, *others = ([place for name in group.split("|") for place in places.get(name, ())] for group in rule.needs)
-    if not first or not all(others):
+    if any(places.keys().isdisjoint(group) for group in rule.groups):
         return False
+    first, *others = ([place for name in group for place in places.get(name, ())] for group in rule.groups)
     excuses = sorted(place for name in rule.unless for place in places.get(name, ()))
     rest = [sorted(one) for one in others]
     return any(all(_near(one, place, rule.window) for one in rest) and not _near(excuses, place, 2) for place in first)

@@ -17,13 +17,18 @@ _LOOKALIKES = str.maketrans(*map("".join, zip(_CYRILLIC, _GREEK, _LATIN, strict=
 
 def visible(text: str) -> str:
     """NFKC, without what nobody sees: control, format, surrogate and private characters. Line breaks and tabs stay."""
+    if text.isascii() and text.isprintable():
+        return text
     kept = (char for char in unicodedata.normalize("NFKC", text) if char in _KEPT_CONTROLS or not _unseen(char))
     return "".join(kept)
 
 
 def folded(text: str) -> str:
     """Of `visible` text: no case, no accents or other marks; words written together AsInNames are parted."""
-    spread = unicodedata.normalize("NFKD", _SMALL_WORDS.sub(" ", text).casefold())
+    spread = _SMALL_WORDS.sub(" ", text).casefold()
+    if spread.isascii():
+        return spread
+    spread = unicodedata.normalize("NFKD", spread)
     plain = "".join(char for char in spread if unicodedata.category(char)[0] != "M")
     return unicodedata.normalize("NFC", plain)
 
