@@ -255,6 +255,14 @@ def test_adapter_paths_are_closed_from_outside(engine: Engine) -> None:
     assert "listen 8080" in text and "127.0.0.1:8000" in text
 
 
+@pytest.mark.parametrize("engine", Engine)
+def test_the_gateway_can_tell_that_no_engine_took_a_question(engine: Engine) -> None:
+    """503 where nothing was sent to the engine, and nowhere else: only then is a question asked again."""
+    text = nginx.configuration(engine)
+    assert "error_page 502 = @absent;" in text
+    assert "location @absent { if ($upstream_bytes_sent = 0) { return 503; } return 502; }" in text
+
+
 def test_tgi_pod_takes_only_the_adapters_it_started_with() -> None:
     """TGI itself would answer any other name from the base model."""
     tgi, vllm = nginx.configuration(Engine.TGI), nginx.configuration(Engine.VLLM)

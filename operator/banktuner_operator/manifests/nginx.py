@@ -34,6 +34,8 @@ http {{
     proxy_set_header Host $host;
     proxy_buffering off;
     proxy_read_timeout {timeout}s;
+    error_page 502 = @absent;
+    location @absent {{ {absent} }}
     location / {{ return 404 '{{"message": "not served here"}}'; }}
 {locations}
   }}
@@ -54,6 +56,11 @@ _TGI_MAP = f"""\
 _TGI_GUARD = """if ($served = 0) { return 404 '{"message": "this pod does not have that adapter"}'; } """
 
 
+# Of a question that no engine took (it starts, or starts again) the gateway may ask once more; after any other fault it
+# must not: the engine may have begun to answer.
+_ABSENT = "if ($upstream_bytes_sent = 0) { return 503; } return 502;"
+
+
 def configuration(engine: Engine) -> str:
     """The whole file. Paths that load adapters are not in it: they are reached from inside the pod only."""
     locations = "\n".join(f"    location = {path} {{ {_action(engine, path)} }}" for path in PATHS[engine])
@@ -61,6 +68,7 @@ def configuration(engine: Engine) -> str:
         engine_port=names.ENGINE_PORT,
         proxy_port=names.PROXY_PORT,
         timeout=READ_TIMEOUT_SECONDS,
+        absent=_ABSENT,
         locations=locations,
         maps=_TGI_MAP if engine is Engine.TGI else "",
     )
