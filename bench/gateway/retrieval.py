@@ -14,7 +14,7 @@ from banktuner_gateway.retrieval.encoder import SentenceEncoder
 from banktuner_gateway.retrieval.indexing import Indexer
 from banktuner_gateway.retrieval.objects import Folder
 from banktuner_gateway.retrieval.readers import read_document
-from banktuner_gateway.retrieval.retriever import Retriever
+from banktuner_gateway.retrieval.retriever import Retriever, Searched
 from banktuner_gateway.retrieval.stores.faiss import FaissStore
 from banktuner_gateway.retrieval.types import Chunk, embedded_text
 from bench.gateway.retrieval_encoder import encoder_folder
@@ -53,7 +53,7 @@ def indexed(encoder: SentenceEncoder) -> Retriever:
     index = Folder(bucket, "index", "index")
     store = FaissStore(index)
     Indexer(Folder(bucket, "policies", "documents"), index, store, "FAISS", encoder).run()
-    retriever = Retriever(encoder, store, index, TOP_K)
+    retriever = Retriever(lambda: Searched(encoder, store, index), TOP_K)
     retriever.refresh()
     return retriever
 

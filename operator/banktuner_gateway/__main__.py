@@ -13,14 +13,14 @@ from banktuner_gateway.settings import SettingsError, load_settings, parse_argum
 
 
 def main() -> int:
-    """Exit code 0 after a graceful stop, 2 when the configuration cannot be read."""
+    """Exit code 0 after a graceful stop, 2 when the configuration, or a model that it names, cannot be used."""
     configure_logging()
     try:
         settings = load_settings(parse_arguments(sys.argv[1:]))
+        app = create_app(settings.config, build_deps(settings))
     except SettingsError as error:
         logging.getLogger("banktuner.gateway").error("%s", error)
         return 2
-    app = create_app(settings.config, build_deps(settings))
     uvicorn.Server(server_config(app, settings)).run()
     return 0
 

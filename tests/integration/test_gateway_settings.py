@@ -26,7 +26,11 @@ FULL: Json = TOKENS | {
         "classifier": {"uri": "s3://bank/intents", "digest": DIGEST, "secretRef": S3},
         "thresholdPercent": 50,
     },
-    "privacy": {"maskOutput": False, "entities": [{"name": "CUSTOMER", "pattern": r"\bC[0-9]{8}\b"}]},
+    "privacy": {
+        "maskOutput": False,
+        "entities": [{"name": "CUSTOMER", "pattern": r"\bC[0-9]{8}\b"}],
+        "names": {"uri": "s3://bank/names", "secretRef": {"name": "models"}},
+    },
     "audit": {"sink": "ObjectStore", "uri": "s3://bank/audit", "secretRef": S3, "keySecretRef": KEY},
     "conversations": {"store": "Redis", "redisSecretRef": {"name": "redis"}, "maxTurns": 10},
     "rateLimit": {"requestsPerMinute": 30, "burst": 5},
@@ -70,6 +74,8 @@ async def test_settings_that_are_taken(cluster: Cluster, blocks: Json) -> None:
         ({"scope": {"classifier": {"uri": "s3://bank/intents"}}}, "uri and digest go together"),
         ({"privacy": {"entities": [{"name": "X", "pattern": "C*"}]}}, "must not match the empty text"),
         ({"privacy": {"entities": [{"name": "X", "pattern": "(?=C)"}]}}, "spec.gateway.privacy.entities[0]"),
+        ({"privacy": {"names": {"secretRef": S3}}}, "spec.gateway.privacy.names.uri"),
+        ({"privacy": {"maskInput": False, "maskOutput": False, "names": {"uri": "s3://b-b/x"}}}, "privacy.names needs"),
         ({"privacy": {"entities": [{"name": "X", "pattern": "("}]}}, "spec.gateway.privacy.entities[0]"),
         ({"audit": {"sink": "ObjectStore", "keySecretRef": KEY}}, "audit.uri goes with sink ObjectStore"),
         ({"audit": {"uri": "s3://bank/audit"}}, "audit.uri goes with sink ObjectStore"),
@@ -117,7 +123,11 @@ async def test_a_full_gateway_settles(cluster: Cluster) -> None:
     await cluster.reconcile(KIND, "assistant")
     after = {one["metadata"]["name"]: one["metadata"]["generation"] for one in await cluster.list("Deployment")}
     assert after == before
-    assert told(await gateway_pod(cluster))["classifier"]["digest"] == DIGEST
+    template = await gateway_pod(cluster)
+    assert told(template)["classifier"]["digest"] == DIGEST
+    assert told(template)["nameModel"]["uri"] == "s3://bank/names"
+    (stage,) = template["spec"]["initContainers"]
+    assert [keys["secretRef"]["name"] for keys in stage["envFrom"]] == ["models", "s3"]
 
 
 async def test_a_gateway_waits_for_its_classifier(cluster: Cluster) -> None:

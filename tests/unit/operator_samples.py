@@ -52,7 +52,10 @@ GATEWAY: Json = {
         "classifier": {"uri": "s3://bank/intents", "digest": DIGEST, "secretRef": {"name": "intents"}},
         "thresholdPercent": 50,
     },
-    "privacy": {"entities": [{"name": "CUSTOMER", "pattern": "C[0-9]{8}"}]},
+    "privacy": {
+        "entities": [{"name": "CUSTOMER", "pattern": "C[0-9]{8}"}],
+        "names": {"uri": "s3://bank/names", "secretRef": {"name": "names"}},
+    },
     "audit": {
         "sink": "ObjectStore",
         "uri": "s3://audit/records",

@@ -139,8 +139,26 @@ def test_classifiers_of_jobs(live: Json | None, reason: str | None, words: str) 
     assert config.classifier is not None and config.classifier.digest == OTHER
     made = deployment(plan.apply)
     assert made is not None
-    (stage,) = made["spec"]["template"]["spec"]["initContainers"]
-    assert [source["secretRef"]["name"] for source in stage["envFrom"]] == ["models"]
+    assert staging_secrets(made) == ["models", "names"]
+
+
+def staging_secrets(live: Json) -> list[str]:
+    (stage,) = live["spec"]["template"]["spec"]["initContainers"]
+    return [source["secretRef"]["name"] for source in stage.get("envFrom", [])]
+
+
+def test_names_are_looked_for_where_a_model_is_named() -> None:
+    alone = {"scope": None, "knowledge": None, "audit": None}
+    plan = decide(model_owner(gateway=gateway(**alone)))
+    config, made = told(plan.apply), deployment(plan.apply)
+    assert config.name_model is not None and config.name_model.uri == "s3://bank/names"
+    assert config.name_model.credentials == names.secret_env_prefix("names")
+    assert made is not None and staging_secrets(made) == ["names"]
+    container = made["spec"]["template"]["spec"]["containers"][0]
+    (work,) = [mount for mount in container["volumeMounts"] if mount["name"] == "work"]
+    assert work["readOnly"] and container["resources"]["limits"]["memory"] == "2Gi"
+    none = deployment(decide(model_owner(gateway=gateway(privacy={}, **alone))).apply)
+    assert none is not None and "initContainers" not in none["spec"]["template"]["spec"]
 
 
 def test_a_gateway_that_serves_goes_on_while_another_classifier_is_waited_for() -> None:
@@ -160,6 +178,10 @@ def test_a_classifier_outlives_its_job() -> None:
     after = model_world(world.owner)
     after.children = world.children
     assert after.step().apply == ()
+    after.owner["spec"]["gateway"]["privacy"] = {"names": {"uri": "s3://bank/names", "secretRef": {"name": "other"}}}
+    after.step()
+    live = deployment(after.children.values())
+    assert live is not None and staging_secrets(live) == ["models", "other"]
     after.owner["spec"]["gateway"]["scope"] = {"classifier": {"fineTuneJob": {"name": "others"}}}
     assert said(after.step(), "GatewayReady")["reason"] == "WaitingForClassifier"
 
@@ -213,11 +235,12 @@ def test_settings_that_no_pod_can_be_given() -> None:
 def test_every_named_secret_is_told_with_its_field() -> None:
     spec = BankingModelSpec.model_validate(model_owner(gateway=GATEWAY)["spec"])
     fields = {name: field for field, name in model_status.secret_fields(spec)}
-    assert {name: fields[name] for name in ("redis", "audit-key", "qdrant", "encoder")} == {
+    assert {name: fields[name] for name in ("redis", "audit-key", "qdrant", "encoder", "names")} == {
         "redis": "spec.gateway.conversations.redisSecretRef",
         "audit-key": "spec.gateway.audit.keySecretRef",
         "qdrant": "spec.gateway.knowledge.vectorStore.secretRef",
         "encoder": "spec.gateway.knowledge.embedding.secretRef",
+        "names": "spec.gateway.privacy.names.secretRef",
     }
     assert {"tokens", "intents", "audit-store", "policies"} <= fields.keys()
 

@@ -29,6 +29,12 @@ def invalid_encoder(message: str) -> RetrievalError:
     return RetrievalError(ExitCode.INVALID_MODEL, "InvalidEncoder", message, "knowledge.embedding.uri")
 
 
+def encoder_not_written(error: OSError) -> RetrievalError:
+    """The pod's volume does not take the encoder."""
+    message = f"the encoder cannot be written to the pod's volume ({error.strerror}); take a smaller one"
+    return RetrievalError(ExitCode.DISK_FULL, "DiskFull", message, "knowledge.embedding.uri")
+
+
 def no_documents(message: str) -> RetrievalError:
     """Nothing can be indexed; the index that serves stays."""
     return RetrievalError(ExitCode.INVALID_DATA, "NoDocuments", message, "knowledge.documents.uri")

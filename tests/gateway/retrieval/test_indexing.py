@@ -16,7 +16,7 @@ from banktuner_gateway.retrieval.encoder import SentenceEncoder
 from banktuner_gateway.retrieval.errors import RetrievalError
 from banktuner_gateway.retrieval.indexing import Indexer
 from banktuner_gateway.retrieval.objects import Folder
-from banktuner_gateway.retrieval.retriever import Retriever
+from banktuner_gateway.retrieval.retriever import Retriever, Searched
 from banktuner_gateway.retrieval.stores.base import VectorStore
 from banktuner_gateway.retrieval.stores.faiss import FaissStore
 from tests.gateway.retrieval.conftest import STORES, rows
@@ -48,7 +48,7 @@ def indexer(documents: Folder, index: Folder, encoder: SentenceEncoder) -> Index
 
 @pytest.fixture
 def retriever(index: Folder, encoder: SentenceEncoder) -> Retriever:
-    return Retriever(encoder, FaissStore(index), index, 4)
+    return Retriever(lambda: Searched(encoder, FaissStore(index), index), 4)
 
 
 def found(retriever: Retriever, question: str) -> list[str]:
@@ -214,7 +214,7 @@ def test_searches_during_reindexing_see_one_whole_generation(
         Indexer(documents, index, shared_store, "test", encoder).run()
 
     publish(1)
-    retriever = Retriever(encoder, shared_store, index, 4)
+    retriever = Retriever(lambda: Searched(encoder, shared_store, index), 4)
     retriever.refresh()
     seen: list[list[str]] = []
     done = threading.Event()
