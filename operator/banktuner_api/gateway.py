@@ -13,6 +13,7 @@ REJECTION = (
 ASSISTANT = "BankingAssistant-v1.0"
 Url = Annotated[str, Field(max_length=2048, pattern=r"^https?://[^\s@]+$")]
 Group = Annotated[str, Field(min_length=1, max_length=253)]
+PublicValue = Annotated[str, Field(min_length=4, max_length=64)]
 
 
 class Jwt(ApiModel):
@@ -100,6 +101,8 @@ class Privacy(ApiModel):
     mask_output: bool = True
     """What the model says of its own is masked."""
     entities: Annotated[list[Entity], Field(max_length=32)] = []
+    allow: Annotated[list[PublicValue], Field(max_length=64)] = []
+    """Values that are nobody's personal data, such as the bank's own telephone numbers and addresses: never masked."""
 
 
 class Audit(ApiModel):

@@ -82,7 +82,7 @@ def _parts(
         scope=_scope_guard(settings, rejection),
         budget=Budget(LONGEST_PROMPT, config.conversations.max_tokens),
         conversations=conversations,
-        masker=Masker(privacy.entities) if privacy.mask_input or privacy.mask_output else None,
+        masker=Masker(privacy.entities, privacy.allow) if privacy.mask_input or privacy.mask_output else None,
         masks_questions=privacy.mask_input,
         masks_answers=privacy.mask_output,
         retriever=retriever,
@@ -117,7 +117,9 @@ def _conversations(settings: Settings) -> ConversationStore:
 def _audit(settings: Settings, environment: Mapping[str, str]) -> AuditLog:
     config = settings.config
     gateway = f"{config.namespace}/{config.name}"
-    place = Place(gateway, socket.gethostname(), settings.audit_key, settings.audit_dir, environment)
+    # The host's name is the pod's in most clusters, and the only one outside of a pod.
+    pod = environment.get("POD_NAME") or socket.gethostname()
+    place = Place(gateway, pod, settings.audit_key, settings.audit_dir, environment)
     return open_audit(config.audit, place)
 
 

@@ -5,8 +5,8 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 
+from banktuner_api.serving import RetrievalConfig
 from banktuner_gateway.retrieval import pointer
-from banktuner_gateway.retrieval.config import RetrievalConfig
 from banktuner_gateway.retrieval.encoder import SentenceEncoder, bring_encoder
 from banktuner_gateway.retrieval.errors import RetrievalError, invalid_config
 from banktuner_gateway.retrieval.objects import Folder, open_folder
