@@ -46,7 +46,7 @@ def running_process(files: Path, **options) -> Iterator[tuple[subprocess.Popen[s
 
 
 def wait_until_ready(client: httpx.Client, running: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 180
+    deadline = time.monotonic() + 600
     while time.monotonic() < deadline:
         assert running.poll() is None, "the process ended"
         try:
@@ -54,4 +54,4 @@ def wait_until_ready(client: httpx.Client, running: subprocess.Popen[str]) -> No
                 return
         except httpx.ConnectError:
             time.sleep(0.1)
-    raise AssertionError("not ready within 3 minutes")
+    raise AssertionError("not ready within 10 minutes")

@@ -180,6 +180,8 @@ def test_too_many_questions_are_429_with_the_time_to_wait(files, start_gateway):
         answers = [ask(client, "Is my card blocked?") for _ in range(4)]
         assert [one.status_code for one in answers] == [200, 200, 429, 429]
         assert int(answers[-1].headers["retry-after"]) >= 1
+        assert [one.headers["ratelimit-policy"] for one in answers] == ['"per-replica";q=2;w=2'] * 4
+        assert [one.headers["ratelimit"].split(";")[1] for one in answers] == ["r=1", "r=0", "r=0", "r=0"]
         stream = client.post(CHAT, json={"message": "Is my card blocked?", "stream": True}, headers=AUTH)
         assert (stream.status_code, stream.json()["error"]["code"]) == (429, "rate_limited")
         other = {"Authorization": "Bearer another-token"}
@@ -195,3 +197,13 @@ def test_an_adapter_of_another_group_is_403_and_not_listed(start_gateway, engine
         body = {"model": "card-support", "messages": [{"role": "user", "content": "Is my card blocked?"}]}
         assert client.post(OPENAI, json=body, headers=AUTH).status_code == 403
     assert engine.requests == []
+
+
+def test_the_banks_own_number_stays_in_questions_and_answers(start_gateway, engine):
+    own, other = "+44 20 7946 0958", "+44 20 7946 0000"
+    engine.says = f"Call {own}, not {other}."
+    with httpx.Client(base_url=start_gateway(privacy={"allow": [own]})) as client:
+        whole = ask(client, f"Is {own} your number?").json()["response"]
+        stream = client.post(CHAT, json={"message": "Who can I call?", "stream": True}, headers=AUTH)
+    assert engine.requests[0][1]["messages"][-1]["content"] == f"Is {own} your number?"
+    assert whole == events(stream.text)[-1][1]["response"] == f"Call {own}, not <PHONE>."

@@ -28,8 +28,8 @@ def pod(files: Path, engine) -> Path:
 
 
 def test_a_published_head_finds_what_was_cut_off(pod):
-    heads = pod / "heads.json"
-    with (pod / "log").open("w") as log, running_process(pod, stdout=log) as (running, client):
+    heads, name = pod / "heads.json", {"POD_NAME": "assistant-gateway-7d9f-x2k4"}
+    with (pod / "log").open("w") as log, running_process(pod, stdout=log, environment=name) as (running, client):
         for _ in range(3):
             assert ask(client).status_code == 200
         published = client.get("/audit/heads")
@@ -37,6 +37,7 @@ def test_a_published_head_finds_what_was_cut_off(pod):
         running.terminate()
         running.wait(60)
     [head] = published.json()["heads"]
+    assert head["chain"].startswith("assistant-gateway-7d9f-x2k4-")
     assert head["sequence"] == 3, "started, and three decisions"
     assert verify(pod, "--head", heads).returncode == 0
     [file] = (pod / "audit").glob("*.jsonl")

@@ -14,7 +14,7 @@ NOT_PROMISED = "positive_data_acceptance"
 
 def test_every_answer_is_as_documented(fuzzed: Fuzzed, engine: Engine, tmp_path) -> None:
     command = [sys.executable, "-m", "schemathesis.cli", "run", f"{fuzzed.url}/openapi.json"]
-    bounds = ["--max-examples=40", "--seed=20260301", "--request-timeout=10", "--generation-database=none"]
+    bounds = ["--max-examples=20", "--seed=20260301", "--request-timeout=10", "--generation-database=none"]
     checks = ["--checks=all", f"--exclude-checks={NOT_PROMISED}", "--header", f"Authorization: Bearer {TOKEN}"]
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
     environment["SCHEMATHESIS_HOOKS"] = "tests.gateway.fuzz.hooks"
