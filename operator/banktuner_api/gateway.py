@@ -13,6 +13,7 @@ REJECTION = (
 ASSISTANT = "BankingAssistant-v1.0"
 Url = Annotated[str, Field(max_length=2048, pattern=r"^https?://[^\s@]+$")]
 Group = Annotated[str, Field(min_length=1, max_length=253)]
+PublicValue = Annotated[str, Field(min_length=4, max_length=64)]
 
 
 class Jwt(ApiModel):
@@ -121,6 +122,8 @@ class Privacy(ApiModel):
     names: Source | None = None
     """Folder of an ONNX token classifier with the label PER or PERSON: model.onnx or onnx/model.onnx, tokenizer.json,
     config.json. Without it people's names are not masked."""
+    allow: Annotated[list[PublicValue], Field(max_length=64)] = []
+    """Values that are nobody's personal data, such as the bank's own telephone numbers and addresses: never masked."""
 
 
 class Audit(ApiModel):

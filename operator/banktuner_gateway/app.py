@@ -16,7 +16,7 @@ from banktuner_gateway.limits import BodyLimit
 from banktuner_gateway.observability import RequestObserver, RequestRecord
 from banktuner_gateway.openai import responses
 from banktuner_gateway.pipeline.trace import keep_denial
-from banktuner_gateway.routes import chat, completions, conversations, health
+from banktuner_gateway.routes import chat, completions, conversations, heads, health
 
 OPENAI_PREFIX = "/v1/"
 AUDITED = frozenset((chat.PATH, completions.COMPLETIONS, completions.MODELS, conversations.PATH))
@@ -45,6 +45,7 @@ def create_app(config: GatewayConfig, deps: Deps) -> FastAPI:
     app.include_router(chat.router)
     app.include_router(completions.router)
     app.include_router(conversations.router)
+    app.include_router(heads.router)
     app.include_router(health.router)
     return app
 

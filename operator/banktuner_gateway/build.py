@@ -93,7 +93,7 @@ def _parts(
 def _masker(settings: Settings) -> Masker:
     privacy = settings.config.privacy
     if privacy.names is None:
-        return Masker(privacy.entities)
+        return Masker(privacy.entities, privacy.allow)
     if settings.name_model is None:
         raise SettingsError(f"{settings.work_dir}/names: missing, though spec.gateway.privacy.names is set")
     try:
@@ -102,7 +102,7 @@ def _masker(settings: Settings) -> Masker:
     except Exception as error:
         reason = error if isinstance(error, ValueError) else type(error).__name__
         raise SettingsError(f"spec.gateway.privacy.names: the model cannot be used: {reason}") from error
-    return Masker(privacy.entities, names)
+    return Masker(privacy.entities, privacy.allow, names)
 
 
 def _scope_guard(settings: Settings, rejection: str) -> ScopeGuard:
@@ -133,7 +133,9 @@ def _conversations(settings: Settings) -> ConversationStore:
 def _audit(settings: Settings, environment: Mapping[str, str]) -> AuditLog:
     config = settings.config
     gateway = f"{config.namespace}/{config.name}"
-    place = Place(gateway, socket.gethostname(), settings.audit_key, settings.audit_dir, environment)
+    # The host's name is the pod's in most clusters, and the only one outside of a pod.
+    pod = environment.get("POD_NAME") or socket.gethostname()
+    place = Place(gateway, pod, settings.audit_key, settings.audit_dir, environment)
     return open_audit(config.audit, place)
 
 

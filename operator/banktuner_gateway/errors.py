@@ -1,10 +1,13 @@
 """Typed errors: what a caller is told, and nothing about what lies behind the gateway."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import BaseModel
 from starlette.responses import JSONResponse
+
+_NAME = re.compile(r"[A-Za-z_-]{1,40}[0-9]{0,2}")
 
 
 class ErrorDetail(BaseModel):
@@ -58,6 +61,16 @@ class ApiError(Exception):
     def response(self, request_id: str) -> JSONResponse:
         """The answer on the wire."""
         return JSONResponse(self.body(request_id), self.status, self.headers)
+
+
+def told_field(path: Iterable[int | str]) -> str | None:
+    """Of a field's place in the body as much as may be repeated: what is no name may be a card's number."""
+    told: list[str] = []
+    for part in path:
+        if isinstance(part, str) and not _NAME.fullmatch(part):
+            break
+        told.append(str(part))
+    return ".".join(told) or None
 
 
 def retry_later(code: str, message: str, seconds: int) -> ApiError:

@@ -5,7 +5,6 @@ Never a message's content, and never an exception's text, which may quote it.
 
 import json
 import logging
-import sys
 import time
 import traceback
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from banktuner_gateway.errors import ApiError
+from banktuner_gateway.stdout import LineQueue
 
 logger = logging.getLogger("banktuner.gateway.request")
 
@@ -53,9 +53,7 @@ def describe_exception(kind: type[BaseException], trace: TracebackType | None) -
 
 def configure_logging() -> None:
     """JSON lines on standard output for everything, uvicorn's own words included."""
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(JsonFormatter())
-    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.basicConfig(level=logging.INFO, handlers=[LineQueue(JsonFormatter())], force=True)
     # It logs every upstream call at INFO, which the request's own line tells better.
     logging.getLogger("httpx").setLevel(logging.WARNING)
 
@@ -109,6 +107,14 @@ class RequestRecord:
     error_code: str | None = None
     audited: bool = False
     """Whether the pipeline has written a record of what became of the question."""
+    headers: dict[str, str] = field(default_factory=dict)
+    """Of the answer, beside its own; to be told before it begins."""
+
+    @property
+    def raw_headers(self) -> list[tuple[bytes, bytes]]:
+        """These and the request's id, as ASGI has them."""
+        told = {REQUEST_ID_HEADER: self.request_id, **self.headers}
+        return [(name.lower().encode(), value.encode()) for name, value in told.items()]
 
 
 class RequestObserver:
@@ -129,8 +135,7 @@ class RequestObserver:
         async def observed_send(message: Message) -> None:
             if message["type"] == "http.response.start":
                 record.status = message["status"]
-                header = (REQUEST_ID_HEADER.lower().encode(), record.request_id.encode())
-                message["headers"] = [*message.get("headers", ()), header]
+                message["headers"] = [*message.get("headers", ()), *record.raw_headers]
             await send(message)
 
         try:

@@ -20,6 +20,7 @@ from tests.gateway.harness import (
     write_desired,
     write_tokens,
 )
+from tests.gateway.trail import VOLUME, make_trail
 
 
 @pytest.fixture(scope="session")
@@ -73,6 +74,13 @@ def start_gateway(background: Background, stack: AsyncExitStack, engine: Engine,
         return background.run(stack.enter_async_context(serve_gateway(parts)))
 
     return start
+
+
+@pytest.fixture
+def audited(files: Path, start_gateway: StartGateway) -> tuple[str, Path]:
+    """A gateway whose records go to a folder; its address, and the pod's files."""
+    make_trail(files)
+    return start_gateway(audit=VOLUME), files
 
 
 @pytest.fixture(scope="session")

@@ -158,6 +158,16 @@ class Engine:
         writer.write(head.encode() + body)
 
 
+def events(text: str) -> list[tuple[str, dict]]:
+    """(kind, data) of a stream, without comments."""
+    found = []
+    for block in text.split("\n\n"):
+        lines = dict(line.split(": ", 1) for line in block.split("\n") if line and not line.startswith(":"))
+        if lines:
+            found.append((lines["event"], json.loads(lines["data"])))
+    return found
+
+
 def adapter(name: str, digit: str) -> dict[str, Any]:
     digest = f"sha256:{digit * 64}"
     source = {"uri": f"s3://models/{name}", "digest": digest}

@@ -1,11 +1,8 @@
 """`python -m banktuner_gateway` as a process of its own: start, log lines, end."""
 
 import json
-import os
 import signal
-import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,51 +12,15 @@ import pytest
 
 from tests.gateway.agent_server import AgentServer
 from tests.gateway.harness import AUTH, CHAT, TOKEN, Engine, gateway_config
-
-ROOT = Path(__file__).parents[2]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def start_process(files: Path, port: int) -> subprocess.Popen[str]:
-    options = {"config-dir": files, "tokens-dir": files / "tokens", "token-file": files / "agent-token", "port": port}
-    arguments = [f"--{name}={value}" for name, value in options.items()]
-    return subprocess.Popen(
-        [sys.executable, "-m", "banktuner_gateway", "--host=127.0.0.1", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT / "operator")},
-    )
+from tests.gateway.process import free_port, running_process, start_process
 
 
 @pytest.fixture
 def process(files: Path, engine: Engine, agent: AgentServer) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]:
     config = gateway_config(engine.port, agentUrl=f"https://127.0.0.1:{agent.server_port}")
     (files / "gateway.json").write_text(json.dumps(config.to_json()))
-    port = free_port()
-    running = start_process(files, port)
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
-        _wait_until_ready(client, running)
-        yield running, client
-    running.kill()
-    running.wait()
-
-
-def _wait_until_ready(client: httpx.Client, running: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        assert running.poll() is None, "the process ended"
-        try:
-            if client.get("/readyz").status_code == 200:
-                return
-        except httpx.ConnectError:
-            time.sleep(0.1)
-    raise AssertionError("not ready within 30 s")
+    with running_process(files) as running:
+        yield running
 
 
 def test_one_json_line_a_request_without_its_content_and_a_quick_end(process, engine, agent):

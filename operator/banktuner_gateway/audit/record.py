@@ -83,13 +83,13 @@ class Decision(_Frozen):
 
 
 class Erasure(_Frozen):
-    """A conversation's text was erased. The records about it stay: they hold none."""
+    """A caller had a conversation's text erased. The records about it stay: they hold none."""
 
     event: Literal["erasure"] = "erasure"
     request_id: Identifier
     caller: Identifier | None = None
     conversation: Identifier
-    reason: Literal["requested", "expired"] = "requested"
+    """`*`: all of the caller's."""
 
 
 class Started(_Frozen):

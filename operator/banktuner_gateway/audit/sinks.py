@@ -1,16 +1,15 @@
 """Where records go: what a sink promises, the thread that blocking ones work in, and standard output."""
 
 import asyncio
-import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
 from typing import Protocol, TypeVar
 
 from banktuner_gateway.audit.errors import SinkError
 from banktuner_gateway.audit.heads import SignedHead
 from banktuner_gateway.audit.record import Witnessed
+from banktuner_gateway.stdout import STDOUT, WRITING
 
 _Value = TypeVar("_Value")
 
@@ -56,11 +55,14 @@ class Worker:
 
 
 class StdoutSink:
-    """Lines in the container's log. They are kept when the container runtime's pipe took them."""
+    """Lines in the container's log. They are kept when the container runtime's pipe took them.
+
+    Not by way of the log's queue, which drops what nobody takes.
+    """
 
     interval = 0.0
 
-    def __init__(self, descriptor: int = 1) -> None:
+    def __init__(self, descriptor: int = STDOUT) -> None:
         self._descriptor = descriptor
         self._worker = Worker()
         self._pending: tuple[int, int] = (-1, 0)
@@ -72,22 +74,12 @@ class StdoutSink:
 
     def _write(self, first: int, lines: bytes) -> None:
         written = self._pending[1] if self._pending[0] == first else 0
-        with self._alone():
+        with WRITING:
             while written < len(lines):
-                # Line by line: a pipe keeps up to 4 KiB of one write together, whoever else writes.
+                # Line by line: a pipe keeps up to 4 KiB of one write together, whatever other process writes.
                 end = lines.index(b"\n", written) + 1
                 written += os.write(self._descriptor, memoryview(lines)[written:end])
                 self._pending = (first, written)
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Keep this process's log lines and records out of each other, also where they are longer than that."""
-        with ExitStack() as held:
-            for handler in logging.getLogger().handlers:
-                if isinstance(handler, logging.StreamHandler) and _descriptor(handler.stream) == self._descriptor:
-                    handler.acquire()
-                    held.callback(handler.release)
-            yield
 
     async def survey(self) -> Sequence[Witnessed]:
         """None: a log cannot be read from here."""
@@ -99,10 +91,3 @@ class StdoutSink:
     async def close(self) -> None:
         """See Sink."""
         self._worker.close()
-
-
-def _descriptor(stream: object) -> int | None:
-    with suppress(AttributeError, OSError, ValueError):
-        number: int = stream.fileno()  # type: ignore[attr-defined]
-        return number
-    return None

@@ -11,11 +11,25 @@ MAX_CHARACTERS = 32_000
 Stop = Annotated[str, Field(min_length=1, max_length=64)]
 
 
+class TextPart(BaseModel):
+    """A part of a message's content."""
+
+    type: Literal["text"]
+    text: str
+
+
+_Content = Annotated[str, Field(max_length=MAX_CHARACTERS)] | list[TextPart]
+
+
 def _one_text(content: Any) -> Any:
     """A list of text parts as one text; anything else is left for the validation to refuse."""
-    if isinstance(content, list) and all(isinstance(part, dict) and part.get("type") == "text" for part in content):
-        return "".join(str(part.get("text", "")) for part in content)
+    if isinstance(content, list) and all(map(_is_text, content)):
+        return "".join(part["text"] for part in content)
     return content
+
+
+def _is_text(part: Any) -> bool:
+    return isinstance(part, dict) and part.get("type") == "text" and isinstance(part.get("text"), str)
 
 
 class ChatMessage(BaseModel):
@@ -24,7 +38,9 @@ class ChatMessage(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     role: Literal["system", "developer", "user", "assistant"]
-    content: Annotated[str, BeforeValidator(_one_text), Field(max_length=MAX_CHARACTERS)]
+    content: Annotated[
+        str, BeforeValidator(_one_text, json_schema_input_type=_Content), Field(max_length=MAX_CHARACTERS)
+    ]
     name: Annotated[str, Field(max_length=64)] | None = None
 
 

@@ -7,6 +7,7 @@ from typing import Protocol
 from banktuner_api.gateway import Entity
 from banktuner_gateway.privacy.entities import finder
 from banktuner_gateway.privacy.normalise import Normalised, normalise
+from banktuner_gateway.privacy.public import PUBLIC, PublicValues
 from banktuner_gateway.privacy.recognisers import Recognisers
 from banktuner_gateway.privacy.sentences import pieces
 from banktuner_gateway.privacy.spans import Span, joined
@@ -30,11 +31,13 @@ class Masker:
     All of it is CPU work: below 1 ms for 60 words with numbers, and with `names` the model's time for each sentence.
     """
 
-    def __init__(self, entities: Iterable[Entity] = (), names: Names | None = None) -> None:
-        """Raises ValueError that names the entity whose pattern cannot be used."""
+    def __init__(self, entities: Iterable[Entity] = (), allow: Iterable[str] = (), names: Names | None = None) -> None:
+        """`allow`: values that are left as they are. Raises ValueError that names the entity whose pattern cannot be
+        used."""
         extra = [(finder(entity), (entity.name,)) for entity in entities]
         self.has_entities = bool(extra)
         self._recognisers = Recognisers(extra)
+        self._public = PublicValues(allow)
         self._names = names
         labels = "|".join((*self._recognisers.kinds, NAME))
         self._masked = re.compile(rf"<(?:{labels})>|{PLACEHOLDER.pattern}")
@@ -46,13 +49,13 @@ class Masker:
 
     def find(self, text: Normalised) -> list[Span]:
         """Personal data in normalised text, in its order, without overlaps."""
-        return joined(self.overlapping(text.text))
+        return private(joined(self.overlapping(text.text)))
 
     def overlapping(self, text: str) -> Iterator[Span]:
-        """The same of plain text, each span for itself."""
+        """The same of plain text, each span for itself, and public values."""
         # every built-in kind has a digit in it, or an @, or one in words
         if self.has_entities or HINT.search(text):
-            yield from self._recognisers.find(text)
+            yield from self._public.marked(text, self._recognisers.find(text))
 
     def redact(self, text: str) -> str:
         """`text` with <KIND> for all personal data; cannot be undone. For logs, and for what a model says."""
@@ -67,7 +70,9 @@ class Masker:
         """`text` with <KIND_n> for every piece of personal data; a value keeps its n as long as the vault lives."""
         plain = normalise(text)
         spans = [*self.overlapping(plain.text), *_typed(plain.text), *vault.known(plain.text)]
-        masked = replaced(text, plain, ((span, _placeholder(text, plain, span, vault)) for span in joined(spans)))
+        masked = replaced(
+            text, plain, ((span, _placeholder(text, plain, span, vault)) for span in private(joined(spans)))
+        )
         if self._names is None:
             return masked
         plain = normalise(masked)
@@ -96,6 +101,11 @@ class Masker:
     def restore(text: str, vault: Vault) -> str:
         """`text` with the vault's values in the place of its placeholders; unknown placeholders stay."""
         return PLACEHOLDER.sub(lambda match: vault.value(match.group()), text)
+
+
+def private(spans: Iterable[Span]) -> list[Span]:
+    """Those that are to be masked."""
+    return [span for span in spans if span.kind != PUBLIC]
 
 
 def _typed(text: str) -> Iterator[Span]:

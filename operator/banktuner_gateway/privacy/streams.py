@@ -6,7 +6,7 @@ Both hold back the end of what has arrived as long as more text could still chan
 import re
 
 from banktuner_gateway.privacy.holding import first_unsettled
-from banktuner_gateway.privacy.masker import Masker, replaced
+from banktuner_gateway.privacy.masker import Masker, private, replaced
 from banktuner_gateway.privacy.normalise import Normalised, normalise
 from banktuner_gateway.privacy.sentences import AROUND
 from banktuner_gateway.privacy.spans import BEFORE, LONGEST, Span, joined
@@ -69,7 +69,7 @@ class StreamMasker:
         elif open_span is not None:
             # too long to hold back: what is certain to be masked is dropped, the rest of it when it comes
             reached = max(span.end for span in found if open_span.start <= span.start < cut)
-        masked = [(span, _label(span)) for span in spans if span.start < cut]
+        masked = [(span, _label(span)) for span in private(spans) if span.start < cut]
         return self._advance(whole, plain, masked, (cut, max(cut, reached)))
 
     def _advance(self, whole: str, plain: Normalised, masked: list[tuple[Span, str]], cut: tuple[int, int]) -> str:

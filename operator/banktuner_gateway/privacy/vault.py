@@ -27,7 +27,7 @@ class Vault:
 
     def placeholder(self, kind: str, plain: str, written: str) -> str:
         """What stands for the value: `plain` is its normalised spelling, `written` the customer's own."""
-        key = f"{kind} {_canonical(kind, plain)}"
+        key = f"{kind} {canonical(kind, plain)}"
         known = self._placeholders.get(key) or self._of_digits(plain)
         if known is not None:
             return known
@@ -86,7 +86,7 @@ class Vault:
         return vault
 
 
-def _canonical(kind: str, plain: str) -> str:
+def canonical(kind: str, plain: str) -> str:
     """The same for every spelling of a value."""
     if kind == "EMAIL":
         spelled = SPELLED_DOT.sub(".", SPELLED_AT.sub("@", plain))

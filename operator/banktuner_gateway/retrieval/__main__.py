@@ -12,7 +12,8 @@ from typing import NoReturn
 
 from banktuner_api import handshake, names
 from banktuner_api.exit_codes import ExitCode
-from banktuner_gateway.retrieval.config import RetrievalConfig, load_config
+from banktuner_api.serving import RetrievalConfig
+from banktuner_gateway.retrieval.config import load_config
 from banktuner_gateway.retrieval.encoder import SentenceEncoder, bring_encoder
 from banktuner_gateway.retrieval.errors import RetrievalError
 from banktuner_gateway.retrieval.indexing import Indexer

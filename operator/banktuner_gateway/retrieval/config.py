@@ -1,37 +1,11 @@
-"""retrieval.json: what the indexing Job and the gateway's search are told."""
+"""retrieval.json as the indexing Job and the gateway's search read it; the operator writes it."""
 
 from pathlib import Path
-from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
-from banktuner_api.common import ApiModel
-from banktuner_api.gateway import VectorStore
-from banktuner_api.run_config import ObjectRef
+from banktuner_api.serving import RetrievalConfig
 from banktuner_gateway.retrieval.errors import invalid_config
-
-INDEX_FOLDER = ".banktuner"
-"""Below the documents' folder, where nothing else is said; readers pass over names that begin with a dot."""
-
-
-class RetrievalConfig(ApiModel):
-    """`documents`, `embedding`: folders. `index`: folder for the pointer and the FAISS files, written by the Job only.
-
-    `api_key_variable` names the environment variable with the vector store's key.
-    """
-
-    schema_version: Literal[1] = 1
-    documents: ObjectRef
-    embedding: ObjectRef
-    index: ObjectRef
-    vector_store: VectorStore = VectorStore()
-    api_key_variable: str | None = None
-    top_k: Annotated[int, Field(ge=1, le=20)] = 4
-
-
-def default_index(documents: ObjectRef, collection: str) -> ObjectRef:
-    """The index's folder: below the documents, with their credentials."""
-    return documents.model_copy(update={"uri": f"{documents.uri.rstrip('/')}/{INDEX_FOLDER}/{collection}"})
 
 
 def load_config(path: Path) -> RetrievalConfig:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from banktuner_api.serving import RetrievalConfig
 from banktuner_gateway.retrieval import pointer
-from banktuner_gateway.retrieval.config import RetrievalConfig
 from banktuner_gateway.retrieval.encoder import SentenceEncoder, bring_encoder
 from banktuner_gateway.retrieval.errors import RetrievalError, encoder_not_written, invalid_config
 from banktuner_gateway.retrieval.objects import Folder, open_folder

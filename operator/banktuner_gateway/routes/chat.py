@@ -14,9 +14,11 @@ from starlette.responses import JSONResponse, Response
 
 from banktuner_gateway.connection import EventStream, read_body, until_disconnected
 from banktuner_gateway.deps import Deps
-from banktuner_gateway.errors import ApiError, ErrorBody
+from banktuner_gateway.errors import ApiError, ErrorBody, told_field
 from banktuner_gateway.observability import RequestRecord
 from banktuner_gateway.pipeline.messages import Question, Reply
+from banktuner_gateway.routes import documented
+from banktuner_gateway.routes.admission import admitted
 from banktuner_gateway.routes.entry import allowed_target, enter
 from banktuner_gateway.targets import select_target
 
@@ -83,33 +85,16 @@ class ChatResponse(BaseModel):
     request_id: Annotated[str, Field(description="The same as in the header X-Request-ID and in the logs.")]
 
 
-_ERRORS: dict[int | str, dict[str, Any]] = {
-    401: {"description": "No token, or not one that is known."},
-    403: {"description": "This adapter is not open to the caller; `error.available` lists those that are."},
-    404: {"description": "There is no such adapter or conversation."},
-    408: {"description": "The body took too long to arrive."},
-    409: {"description": "Another question of this conversation is being answered."},
-    413: {"description": "The body is too large."},
-    422: {"description": "The body is not a question; `error.field` names the field."},
-    429: {"description": "Too many questions; see Retry-After."},
-    502: {"description": "The model cannot be reached, or gave no usable answer."},
-    503: {"description": "Something that every answer needs does not work now; see Retry-After."},
-    504: {"description": "The model did not answer in time."},
-}
 # The scheme is here for the OpenAPI document; the check itself is the authenticator's.
 router = APIRouter(dependencies=[Security(HTTPBearer(auto_error=False))])
 
 
 @router.post(
     PATH,
-    responses={status: {**answer, "model": ErrorBody} for status, answer in _ERRORS.items()},
+    responses=documented.errors(ErrorBody, *documented.QUESTION)
+    | documented.streamed("An answer; events for `stream`."),
     response_model=ChatResponse,
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {"application/json": {"schema": ChatRequest.model_json_schema()}},
-        }
-    },
+    openapi_extra=documented.body(ChatRequest),
 )
 async def chat(request: Request) -> Response:
     """Ask the assistant one question."""
@@ -131,13 +116,13 @@ async def chat(request: Request) -> Response:
 
 
 async def _answer(deps: Deps, record: RequestRecord, question: Question) -> Reply:
-    async with deps.limiter.admit(record.caller or ""):
+    async with admitted(deps, record):
         return await deps.assistant.answer(question, record)
 
 
 @asynccontextmanager
 async def _events(deps: Deps, record: RequestRecord, question: Question) -> AsyncIterator[AsyncIterator[bytes]]:
-    async with deps.limiter.admit(record.caller or ""), deps.assistant.stream(question, record) as exchange:
+    async with admitted(deps, record), deps.assistant.stream(question, record) as exchange:
 
         async def events() -> AsyncIterator[bytes]:
             async for text in exchange.pieces():
@@ -182,7 +167,7 @@ def parse_question(body: bytes) -> ChatRequest:
 def _unprocessable(problem: ErrorDetails) -> ApiError:
     if problem["type"] == "json_invalid" or not problem["loc"]:
         return ApiError(422, "invalid_body", 'The body must be a JSON object such as {"message": "…"}.')
-    field = str(problem["loc"][0])[:64]
+    field = told_field(problem["loc"][:1])
     if problem["type"] == "extra_forbidden":
         known = ", ".join(ChatRequest.model_fields)
         return ApiError(422, "unknown_field", f"There is no such field. Known: {known}.", field=field)

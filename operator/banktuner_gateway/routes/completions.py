@@ -14,11 +14,13 @@ from banktuner_gateway.access.rules import may_use
 from banktuner_gateway.connection import EventStream, read_body, until_disconnected
 from banktuner_gateway.deps import Deps
 from banktuner_gateway.engine.messages import Delta
-from banktuner_gateway.errors import ApiError
+from banktuner_gateway.errors import ApiError, told_field
 from banktuner_gateway.observability import RequestRecord
-from banktuner_gateway.openai import responses
+from banktuner_gateway.openai import responses, schemas
 from banktuner_gateway.openai.requests import ChatCompletionRequest
 from banktuner_gateway.pipeline.messages import Question, Reply
+from banktuner_gateway.routes import documented
+from banktuner_gateway.routes.admission import admitted
 from banktuner_gateway.routes.entry import allowed_target, enter
 from banktuner_gateway.targets import model_ids, target_of_model
 
@@ -27,7 +29,7 @@ FIELD = "messages"
 router = APIRouter(dependencies=[Security(HTTPBearer(auto_error=False))])
 
 
-@router.get(MODELS)
+@router.get(MODELS, response_model=schemas.ModelList, responses=documented.errors(schemas.Failure, 401, 503))
 async def list_models(request: Request) -> JSONResponse:
     """What `model` may be for this caller."""
     record, deps, caller = await enter(request, MODELS)
@@ -37,12 +39,9 @@ async def list_models(request: Request) -> JSONResponse:
 
 @router.post(
     COMPLETIONS,
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {"application/json": {"schema": ChatCompletionRequest.model_json_schema()}},
-        }
-    },
+    responses=documented.errors(schemas.Failure, *documented.QUESTION) | documented.streamed("Chunks for `stream`."),
+    response_model=schemas.Completion,
+    openapi_extra=documented.body(ChatCompletionRequest),
 )
 async def complete(request: Request) -> Response:
     """Ask the assistant; `stream` for the answer piece by piece."""
@@ -72,7 +71,7 @@ def _question(
 
 
 async def _answer(deps: Deps, record: RequestRecord, question: Question) -> Reply:
-    async with deps.limiter.admit(record.caller or ""):
+    async with admitted(deps, record):
         return await deps.assistant.answer(question, record)
 
 
@@ -82,7 +81,7 @@ async def _events(
 ) -> AsyncIterator[AsyncIterator[bytes]]:
     usage_too = bool(asked.stream_options and asked.stream_options.include_usage)
     chunks = responses.Chunks(record.request_id, int(record.began), asked.model, usage_too)
-    async with deps.limiter.admit(record.caller or ""), deps.assistant.stream(question, record) as exchange:
+    async with admitted(deps, record), deps.assistant.stream(question, record) as exchange:
 
         async def events() -> AsyncIterator[bytes]:
             first = True
@@ -105,8 +104,8 @@ def parse(body: bytes) -> ChatCompletionRequest:
         return ChatCompletionRequest.model_validate_json(body)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    field = ".".join(str(part) for part in first["loc"])[:128]
-    if first["type"] == "json_invalid" or not field:
+    field = told_field(first["loc"])
+    if first["type"] == "json_invalid" or not first["loc"]:
         raise ApiError(422, "invalid_body", "The body must be a JSON object with model and messages.")
     if first["type"] == "extra_forbidden":
         raise ApiError(422, "unsupported_field", "This assistant cannot do this. Leave the field out.", field=field)

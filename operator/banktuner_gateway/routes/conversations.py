@@ -2,13 +2,16 @@
 
 from fastapi import APIRouter, Request, Security
 from fastapi.security import HTTPBearer
+from pydantic import BaseModel
 from starlette.responses import JSONResponse, Response
 
 from banktuner_gateway.audit.errors import AuditUnavailableError
 from banktuner_gateway.audit.record import Erasure
 from banktuner_gateway.deps import Deps
+from banktuner_gateway.errors import ErrorBody
 from banktuner_gateway.observability import RequestRecord
 from banktuner_gateway.pipeline.trace import audit_unavailable
+from banktuner_gateway.routes import documented
 from banktuner_gateway.routes.entry import enter
 
 PATH = "/api/v1/conversations"
@@ -16,16 +19,28 @@ ALL = "*"
 router = APIRouter(dependencies=[Security(HTTPBearer(auto_error=False))])
 
 
-@router.delete(PATH + "/{conversation_id}", status_code=204)
-async def forget(request: Request, conversation_id: str) -> Response:
+class Erased(BaseModel):
+    """How many conversations there were."""
+
+    erased: int
+
+
+@router.delete(
+    PATH + "/{conversation_id}",
+    status_code=204,
+    responses=documented.errors(ErrorBody, 401, 404, 503),
+    openapi_extra=documented.path_parameter("conversation_id"),
+)
+async def forget(request: Request) -> Response:
     """Forget one conversation of the caller's."""
+    conversation_id = request.path_params["conversation_id"]
     record, deps, caller = await enter(request, PATH)
     await deps.conversations.delete(caller.name, conversation_id)
     await _record(deps, record, conversation_id)
     return Response(status_code=204)
 
 
-@router.delete(PATH)
+@router.delete(PATH, response_model=Erased, responses=documented.errors(ErrorBody, 401, 503))
 async def forget_all(request: Request) -> JSONResponse:
     """Forget every conversation of the caller's, and tell how many there were."""
     record, deps, caller = await enter(request, PATH)

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, PlainTextResponse
 
 from banktuner_gateway.deps import Deps
 
@@ -18,7 +18,13 @@ class Readiness(BaseModel):
     warnings: list[str] = []
 
 
-@router.get("/healthz", responses={503: {"description": "The process must be restarted."}})
+class Liveness(BaseModel):
+    """Whether the process works."""
+
+    alive: bool
+
+
+@router.get("/healthz", response_model=Liveness, responses={503: {"model": Liveness, "description": "Restart it."}})
 async def healthz(request: Request) -> Response:
     """Whether the process works. It does not depend on the engine."""
     request.state.record.route = "/healthz"
@@ -34,7 +40,7 @@ async def readyz(request: Request) -> Response:
     return JSONResponse(readiness.model_dump(), 200 if readiness.ready else 503)
 
 
-@router.get("/metrics", response_class=Response)
+@router.get("/metrics", response_class=PlainTextResponse)
 async def metrics(request: Request) -> Response:
     """Prometheus text."""
     request.state.record.route = "/metrics"

@@ -113,3 +113,29 @@ def test_no_log_line_has_what_was_masked(masker: Masker, caplog: pytest.LogCaptu
         masker.redact("My card is 4111111111111111, my account 12345678")
     assert "1111" not in caplog.text
     assert "12345678" not in caplog.text
+
+
+PUBLIC = ["+44 20 7946 0958", "help@bank.example", "GB33BUKB20201555555555"]
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("Call +44 20 7946 0958 or 0044 20 7946 0000.", "Call +44 20 7946 0958 or <PHONE>."),
+        ("Call +44-20-7946-0958 now", "Call +44-20-7946-0958 now"),
+        ("Write to Help@Bank.example, not to anna@bank.example", "Write to Help@Bank.example, not to <EMAIL>"),
+        ("Pay to GB33 BUKB 2020 1555 5555 55.", "Pay to GB33 BUKB 2020 1555 5555 55."),
+        ("My IBAN is GB82 WEST 1234 5698 7654 32", "My IBAN is <IBAN>"),
+    ],
+)
+def test_what_is_the_banks_own_stays(text: str, masked: str) -> None:
+    vault = Vault()
+    masker = Masker(allow=PUBLIC)
+    assert masker.redact(text) == masked
+    assert masker.restore(masker.mask(text, vault), vault) == text
+    assert all(value not in vault.to_json() for value in ("0958", "help@", "BUKB"))
+
+
+def test_a_value_that_is_part_of_another_does_not_open_it() -> None:
+    masker = Masker(allow=["1111 1111", "4111"])
+    assert masker.redact("My card is 4111 1111 1111 1111.") == "My card is <CARD>."

@@ -11,6 +11,8 @@ from bench.gateway.privacy_sentences import look_alikes, personal
 
 MASKER = Masker()
 WITH_ENTITIES = Masker([Entity(name="CUSTOMER", pattern=r"\bKD[- ]?[0-9]{6,8}\b"), Entity(name="AB", pattern="ab+c?")])
+PUBLIC = ["4111", "12345678", "+44 555 0132", "anna@x.com", "KD-123456", "GB82 WEST 1234 5698 7654 32", "123-45-6789"]
+WITH_PUBLIC = Masker([Entity(name="CUSTOMER", pattern=r"\bKD[- ]?[0-9]{6,8}\b")], allow=PUBLIC)
 PIECES = [
     *(
         "4111 1111 1111 1111",
@@ -77,7 +79,7 @@ def chunks(text: str, sizes: list[int]) -> list[str]:
 SIZES = st.lists(st.integers(1, 12), min_size=1, max_size=6)
 
 
-@pytest.mark.parametrize("masker", [MASKER, WITH_ENTITIES], ids=["built-in", "entities"])
+@pytest.mark.parametrize("masker", [MASKER, WITH_ENTITIES, WITH_PUBLIC], ids=["built-in", "entities", "public"])
 @settings(max_examples=60, deadline=None)
 @given(text=TEXTS, sizes=SIZES)
 def test_any_split_is_masked_as_the_whole(masker: Masker, text: str, sizes: list[int]) -> None:

@@ -12,7 +12,7 @@ import pytest
 from banktuner_api.common import Json
 from banktuner_api.exit_codes import ExitCode
 from banktuner_gateway.retrieval import pointer
-from banktuner_gateway.retrieval.config import RetrievalConfig, default_index, load_config
+from banktuner_gateway.retrieval.config import load_config
 from banktuner_gateway.retrieval.errors import RetrievalError
 from banktuner_gateway.retrieval.objects import open_folder
 from banktuner_gateway.retrieval.retriever import open_retriever
@@ -105,8 +105,3 @@ def test_settings_that_cannot_be_read_name_the_field(tmp_path: Path) -> None:
     run = run_job(tmp_path, {**settings(), "topK": 99}, {})
     assert run.returncode == int(ExitCode.INVALID_CONFIG)
     assert "topK" in (tmp_path / "termination").read_text()
-
-
-def test_the_index_lies_below_the_documents_unless_told_otherwise() -> None:
-    config = RetrievalConfig.model_validate(settings())
-    assert default_index(config.documents, "banktuner") == config.index

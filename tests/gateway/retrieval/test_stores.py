@@ -10,7 +10,7 @@ import pytest
 
 from banktuner_api.gateway import VectorStore as StoreSettings
 from banktuner_api.run_config import ObjectRef
-from banktuner_gateway.retrieval.config import RetrievalConfig
+from banktuner_api.serving import RetrievalConfig
 from banktuner_gateway.retrieval.errors import RetrievalError
 from banktuner_gateway.retrieval.objects import Folder
 from banktuner_gateway.retrieval.stores import open_vector_store

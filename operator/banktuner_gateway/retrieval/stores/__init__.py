@@ -4,7 +4,7 @@ import importlib
 from collections.abc import Mapping
 from typing import Any, cast
 
-from banktuner_gateway.retrieval.config import RetrievalConfig
+from banktuner_api.serving import RetrievalConfig
 from banktuner_gateway.retrieval.errors import invalid_config
 from banktuner_gateway.retrieval.objects import Folder
 from banktuner_gateway.retrieval.stores.base import VectorStore

@@ -1,0 +1,88 @@
+"""G9 and G10 in the chat's own form: engines that fail and clients that leave, what is recorded, what is freed."""
+
+import time
+
+import httpx
+import pytest
+
+from tests.gateway.harness import AUTH, CHAT, events
+from tests.gateway.trail import VOLUME, decisions, make_trail, verify
+
+COMPLETIONS = "/v1/chat/completions"
+QUESTION = {"message": "Is my card blocked?"}
+ASKED = {"model": "assistant", "messages": [{"role": "user", "content": "Is my card blocked?"}]}
+
+
+@pytest.mark.parametrize("mode", ["stream cut", "stream garbage"])
+def test_a_stream_that_breaks_ends_with_an_error_event_and_is_recorded(audited, engine, mode):
+    address, files = audited
+    engine.mode = mode
+    with httpx.Client(base_url=address) as client:
+        answer = client.post(CHAT, json=QUESTION | {"stream": True}, headers=AUTH)
+        kind, last = events(answer.text)[-1]
+        assert (kind, last["error"]["code"]) == ("error", "engine_error")
+        assert "secret-internal-host" not in answer.text
+        assert len(engine.requests) == 1
+        engine.mode = "ok"
+        kept = client.post(CHAT, json=QUESTION, headers=AUTH)
+    assert kept.status_code == 200
+    told = [(one["event"], one["outcome"], one["status"]) for one in decisions(files)]
+    assert told[:2] == [("stream_started", "started", 200), ("stream_ended", "failed", 502)]
+    assert verify(files).returncode == 0
+
+
+def test_an_engine_that_fails_before_the_first_piece_is_a_plain_error(client, engine):
+    engine.mode = "500"
+    answer = client.post(CHAT, json=QUESTION | {"stream": True}, headers=AUTH)
+    assert (answer.status_code, answer.headers["content-type"]) == (502, "application/json")
+    assert answer.json()["error"]["code"] == "engine_error"
+
+
+def test_a_broken_stream_adds_nothing_to_its_conversation(client, engine):
+    known = client.post(CHAT, json=QUESTION, headers=AUTH).json()["conversation_id"]
+    engine.mode = "stream cut"
+    client.post(CHAT, json=QUESTION | {"stream": True, "conversation_id": known}, headers=AUTH)
+    engine.mode = "ok"
+    assert client.post(CHAT, json=QUESTION | {"conversation_id": known}, headers=AUTH).status_code == 200
+    assert len(engine.requests[-1][1]["messages"]) == 3
+
+
+@pytest.mark.parametrize("path", [CHAT, COMPLETIONS])
+@pytest.mark.parametrize("mode", ["hang", "stream hang"])
+def test_who_leaves_frees_engine_slot_and_conversation_and_is_recorded(files, start_gateway, engine, path, mode):
+    make_trail(files)
+    limit = {"requestsPerMinute": 100_000, "burst": 1000, "concurrency": 1}
+    body = (QUESTION if path == CHAT else ASKED) | {"stream": mode == "stream hang"}
+    with httpx.Client(base_url=start_gateway(audit=VOLUME, rateLimit=limit)) as client:
+        known = client.post(CHAT, json=QUESTION, headers=AUTH).json()["conversation_id"]
+        body |= {"conversation_id": known} if path == CHAT else {}
+        engine.mode = mode
+        engine.asked.clear()
+        _ask_and_leave(client, path, body, engine)
+        assert engine.abandoned.wait(1), "the engine works on for nobody"
+        engine.mode = "ok"
+        _wait_for(lambda: any(one["outcome"] == "cancelled" for one in decisions(files)))
+        again = client.post(CHAT, json=QUESTION | {"conversation_id": known}, headers=AUTH)
+    assert again.status_code == 200, "one slot a caller and one question a conversation, and both are free"
+    [left] = [one for one in decisions(files) if one["outcome"] == "cancelled"]
+    assert (left["status"], left["caller"], left["route"]) == (499, "teller", path)
+    assert verify(files).returncode == 0
+
+
+def _ask_and_leave(client: httpx.Client, path: str, body: dict, engine) -> None:
+    """After the first piece of a stream; of a whole answer, after the engine was asked."""
+    if body["stream"]:
+        with client.stream("POST", path, json=body, headers=AUTH) as answer:
+            next(answer.iter_bytes())
+        return
+    with httpx.Client(base_url=client.base_url) as leaving, pytest.raises(httpx.ReadTimeout):
+        leaving.post(path, json=body, headers=AUTH, timeout=httpx.Timeout(30, read=1))
+    assert engine.asked.is_set()
+
+
+def _wait_for(true) -> None:
+    for _ in range(200):
+        if true():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it did not come to be within 10 s")
