@@ -108,11 +108,13 @@ def _single_keys(asked: Gateway) -> list[Json]:
 def _life() -> Json:
     port = names.GATEWAY_PORT
     ready = {"httpGet": {"path": "/readyz", "port": port}, "periodSeconds": 5, "timeoutSeconds": 5}
-    alive = {"httpGet": {"path": "/healthz", "port": port}, "periodSeconds": 20, "timeoutSeconds": 5}
+    alive = {"httpGet": {"path": "/healthz", "port": port}, "timeoutSeconds": 5}
     return {
         "ports": [{"name": "http", "containerPort": port, "protocol": "TCP"}],
+        # It reads its models and brings its encoder first, which takes minutes on a busy node.
+        "startupProbe": alive | {"periodSeconds": 2, "failureThreshold": 300},
         "readinessProbe": ready,
-        "livenessProbe": alive | {"initialDelaySeconds": 10},
+        "livenessProbe": alive | {"periodSeconds": 20},
         # New questions still come until every node knows that this pod goes.
         "lifecycle": {"preStop": {"sleep": {"seconds": 4}}},
     }
