@@ -58,7 +58,7 @@ def test_signed_tokens_over_the_wire(jwt_gateway, files, engine):
     unsigned = f"{segment({'alg': 'none', 'kid': 'bank'})}.{segment(claims())}."
     wrong = {
         "none": [],
-        "empty": [("Authorization", "Bearer ")],
+        "empty": [("Authorization", "Bearer")],
         "two headers": bearer(token(), token()),
         "another's signature": bearer(token(OTHER_KEY)),
         "expired": bearer(token(exp=int(time.time()) - 60)),
