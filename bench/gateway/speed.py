@@ -14,7 +14,14 @@ from bench.rows import Measurement, Row, Settings
 QUESTION = (
     "How do I see the balance of my account, and what does it cost to send 250 EUR to DE89 3704 0044 0532 0130 00?"
 )
-OPENAI = json.dumps({"model": "assistant", "messages": [{"role": "user", "content": QUESTION}]})
+CARD_QUESTION = (
+    "My card 4111 1111 1111 1111 was declined when I tried to pay in a shop today. Why did my payment not go through?"
+)
+"""About one thing, so that no classifier of a bank's questions can take it for another's."""
+OPENAI, GUARDED = (
+    json.dumps({"model": "assistant", "messages": [{"role": "user", "content": text}]})
+    for text in (QUESTION, CARD_QUESTION)
+)
 AUTH = {"authorization": f"Bearer {servers.TOKEN}"}
 PATH = "/v1/chat/completions"
 ROUNDS, ALONE, STEADY_SECONDS, STEADY_RATE = 5, 300, 10, 100
@@ -73,10 +80,10 @@ def guarded(settings: Settings) -> list[Row]:
         servers.backend(folder) as engine,
         servers.gateway(folder / "gateway", engine, classifier_folder()) as (port, _),
     ):
-        _ask(port, WARM_REQUESTS // 50, 1, folder)
-        servers.require_answer(port, PATH, OPENAI)
+        _ask(port, WARM_REQUESTS // 50, 1, folder, body=GUARDED)
+        servers.require_answer(port, PATH, GUARDED)
         for _ in range(ROUNDS):
-            runs.append(_p95(_ask(port, GUARDED_RATE * GUARDED_SECONDS, CROWD, folder, GUARDED_RATE)))
+            runs.append(_p95(_ask(port, GUARDED_RATE * GUARDED_SECONDS, CROWD, folder, GUARDED_RATE, GUARDED)))
     peer = "the whole latency, engine included; none published; median of the rounds; 20 requests/s"
     return [Row("guarded_p95_ms", statistics.median(runs), "ms", 30, peer, runs, lower_is_better=True)]
 
@@ -102,8 +109,8 @@ def _folder(settings: Settings) -> Path:
     return folder
 
 
-def _ask(port: int, requests: int, connections: int, folder: Path, rate: float = 0) -> list[float]:
-    return servers.latencies(Load(port, PATH, OPENAI, connections, requests, rate, AUTH), folder)
+def _ask(port: int, requests: int, connections: int, folder: Path, rate: float = 0, body: str = OPENAI) -> list[float]:
+    return servers.latencies(Load(port, PATH, body, connections, requests, rate, AUTH), folder)
 
 
 def _rate(port: int, requests: int, folder: Path) -> float:

@@ -26,6 +26,7 @@ from banktuner_gateway.engine.client import EngineClient
 from banktuner_gateway.observability import Metrics
 from banktuner_gateway.pipeline.assistant import Assistant
 from banktuner_gateway.pipeline.parts import Parts
+from banktuner_gateway.pipeline.unmarked import Unmarked
 from banktuner_gateway.privacy.masker import Masker
 from banktuner_gateway.privacy.names import NameRecogniser
 from banktuner_gateway.retrieval.config import load_config
@@ -111,7 +112,7 @@ def _scope_guard(settings: Settings, rejection: str) -> ScopeGuard:
         return ScopeGuard(None, None, rejection)
     if settings.classifier is None:
         raise SettingsError(f"{settings.work_dir}/classifier: missing, though spec.gateway.scope.classifier is set")
-    return ScopeGuard(IntentClassifier(settings.classifier), scope.threshold_percent, rejection)
+    return ScopeGuard(Unmarked(IntentClassifier(settings.classifier)), scope.threshold_percent, rejection)
 
 
 def _authenticator(settings: Settings) -> Authenticator:
