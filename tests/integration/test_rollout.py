@@ -45,7 +45,7 @@ async def step(cluster: Cluster) -> tuple[list[str], list[tuple[str, int]]]:
 
 
 async def rollouts(cluster: Cluster) -> list[Json]:
-    found: list[Json] = (await cluster.get(KIND, "assistant"))["status"]["rollouts"]
+    found: list[Json] = (await cluster.get(KIND, "assistant"))["status"].get("rollouts", [])
     return found
 
 

@@ -12,7 +12,10 @@ def names(*served: str) -> frozenset[str]:
     return frozenset(served)
 
 
-BOTH = {"loaded": names(OLD, NEW), "on_disk": names(OLD, NEW), "proven": names(OLD, NEW)}
+def both(answering: str, *canaries: str) -> World:
+    """Both versions are loaded and proved."""
+    there = names(OLD, NEW)
+    return World({"cards": answering}, there, there, there, canaries=canaries)
 
 
 @pytest.mark.parametrize(
@@ -48,9 +51,9 @@ BOTH = {"loaded": names(OLD, NEW), "on_disk": names(OLD, NEW), "proven": names(O
             World({"cards": OLD}, loaded=names(OLD), on_disk=names(OLD), proven=names(OLD), canaries=(NEW,)),
             [Action(Step.FETCH, NEW)],
         ),
-        (World({"cards": OLD}, **BOTH, canaries=(NEW,)), []),
-        (World({"cards": OLD}, **BOTH), [Action(Step.UNLOAD, NEW)]),
-        (World({"cards": NEW}, **BOTH), [Action(Step.UNLOAD, OLD)]),
+        (both(OLD, NEW), []),
+        (both(OLD), [Action(Step.UNLOAD, NEW)]),
+        (both(NEW), [Action(Step.UNLOAD, OLD)]),
         # removed: unloaded, then deleted, never while the engine cannot be asked
         (World({}, loaded=names(OLD), on_disk=names(OLD)), [Action(Step.UNLOAD, OLD)]),
         (World({}, loaded=names(), on_disk=names(OLD)), [Action(Step.DELETE, OLD)]),
