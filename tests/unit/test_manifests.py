@@ -34,6 +34,7 @@ TRACKING: Json = {
 
 
 JWT: Json = {"issuer": "https://id.bank", "audience": "assistant", "jwksUri": "https://id.bank/keys"}
+BARE: Json = dict.fromkeys(("scope", "privacy", "knowledge", "audit", "access", "conversations"))
 FAISS: Json = {"documents": {"uri": "s3://bank/policies"}, "embedding": {"uri": "s3://bank/minilm"}}
 VOLUME: Json = {"sink": "Volume", "claimName": "audit", "keySecretRef": {"name": "audit-key"}}
 
@@ -213,13 +214,15 @@ def test_every_policy_closes_both_ways() -> None:
         ({"knowledge": None, "audit": None, "conversations": None}, {"0.0.0.0/0"}, None),
         ({"knowledge": None, "scope": None, "conversations": None}, {"0.0.0.0/0"}, None),
         ({"knowledge": FAISS, "conversations": None}, {"0.0.0.0/0"}, {"0.0.0.0/0"}),
+        (BARE | {"privacy": {"names": {"uri": "s3://bank/names"}}}, {"0.0.0.0/0"}, None),
+        (BARE, set(), None),
     ],
 )
 def test_a_gateway_reaches_what_its_spec_names(blocks: Json, gateway_calls: set[str], index_calls: set[str]) -> None:
     def addresses(component: str) -> set[str]:
         return {to["ipBlock"]["cidr"] for rule in found[component]["egress"] for to in rule["to"] if "ipBlock" in to}
 
-    found = policies(model_children(model_owner(gateway=gateway(**blocks))))
+    found = policies(model_children(model_owner(gateway=gateway(**{"privacy": None} | blocks))))
     for spec in found.values():
         spec["egress"] = [rule for rule in spec["egress"] if "to" in rule]
     assert addresses("gateway") == gateway_calls
@@ -428,7 +431,7 @@ def test_each_container_gets_the_secrets_that_it_needs() -> None:
     (stage,), (serve,) = (gateway_pod()["spec"][part] for part in ("initContainers", "containers"))
     (index,) = index_pod()["spec"]["containers"]
     key = {names.VECTOR_STORE_KEY_VARIABLE: ("qdrant", "apiKey")}
-    assert given(stage) == {"whole": {"intents"}, "keys": {}}
+    assert given(stage) == {"whole": {"intents", "names"}, "keys": {}}
     assert given(serve) == {"whole": {"audit-store", "policies", "encoder"}, "keys": key}
     (volume,) = [entry for entry in gateway_pod()["spec"]["volumes"] if entry["name"] == "secrets"]
     assert volume["projected"]["sources"] == [
@@ -459,12 +462,11 @@ def test_what_a_gateway_mounts() -> None:
 
     always = {"/tmp": False, "/etc/banktuner": True, "/var/run/banktuner": True}
     tokens, single = {"/etc/banktuner-tokens": True}, {"/etc/banktuner-secrets": True}
-    bare = {name: None for name in ("scope", "knowledge", "audit", "access", "conversations")}
-    assert mounts(**bare) == always | tokens
-    assert mounts(**bare, auth={"jwt": JWT}) == always
+    assert mounts(**BARE) == always | tokens
+    assert mounts(**BARE, auth={"jwt": JWT}) == always
     assert mounts() == always | tokens | single | {"/work": False}
     assert mounts(knowledge=None) == always | tokens | single | {"/work": True}
     assert mounts(audit=VOLUME) == always | tokens | single | {"/work": False, "/audit": False}
     (claim,) = [one for one in gateway_pod(audit=VOLUME)["spec"]["volumes"] if "persistentVolumeClaim" in one]
     assert claim["persistentVolumeClaim"] == {"claimName": "audit"}
-    assert "initContainers" not in gateway_pod(**bare)["spec"]
+    assert "initContainers" not in gateway_pod(**BARE)["spec"]

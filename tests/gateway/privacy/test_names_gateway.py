@@ -43,5 +43,5 @@ def test_a_gateway_does_not_start_without_its_model(files: Path, start_gateway, 
     if broken is not None:
         table_model(files / "work" / "names", TABLE)
         (files / "work" / "names" / broken).write_text(json.dumps({}))
-    with pytest.raises(SettingsError, match="spec.gateway.privacy.names"):
+    with pytest.raises(SettingsError, match=r"spec\.gateway\.privacy\.names"):
         start_gateway(privacy=NAMES)

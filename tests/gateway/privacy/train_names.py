@@ -19,41 +19,98 @@ from transformers import BertConfig, BertForTokenClassification
 LABELS = {0: "O", 1: "B-PER", 2: "I-PER"}
 TOKENS = 64
 STEPS, ROWS = 500, 32
-FIRST = """Anna Peter Maria John James Robert Michael William David Richard Joseph Thomas Charles Patricia Jennifer Linda
-Elizabeth Barbara Susan Jessica Sarah Karen Lisa Nancy Betty Sandra Ashley Emily Kimberly Donna Carol Ahmed Fatima Omar
-Layla Chen Mei Hiroshi Yuki Raj Priya Arjun Sanjay Olga Ivan Dmitri Katya Pierre Camille Juan Sofia Carlos Elena Giulia
-Luca Lars Ingrid Sven Astrid Kwame Amara Chidi Zainab""".split()
-LAST = """Smith Johnson Brown Jones Garcia Miller Davis Rodriguez Martinez Hernandez Lopez Wilson Anderson Taylor Moore
-Jackson Martin Lee Thompson White Harris Clark Lewis Robinson Walker Young Allen King Wright Scott Torres Nguyen Hill
-Khan Patel Singh Kumar Sharma Wang Zhang Tanaka Suzuki Ivanova Petrov Dubois Moreau Rossi Ferrari Schmidt Weber Larsen
-Hansen O'Brien Murphy Okafor Mensah Diallo Kowalski Novak""".split()
-SYLLABLES = """an be bo cha da de el fa fi ga gor ha hen ia in ja jo ka kel la len lo ma mar mi mo na nor o pa per qui ra
-ri ro sa sen sha ta te tor u va ver vin wa wen ya yo za zel""".split()
-WITH = """my name is {}|I am {}|This is {} .|{} called me yesterday|Please send 200 dollars to {} by Friday|
-the account holder is {}|Can you add {} to my savings account ?|I want to speak with {} about my loan|Dear {} ,|
-Kind regards , {}|Is {} still my adviser ?|My wife {} lost her card|{} and {} share an account|Hello {} , how can I help ?|
-The transfer from {} has not arrived|{} is the beneficiary of my account|Did {} approve the mortgage ?|
-I paid {} in March|My manager Mr. {} told me to ask|Mrs. {} opened the account in London|Transfer money to {} please|
-Your adviser {} will call you on Monday|thank you , {} !|The card was issued to {} in 2021|it belongs to {}|
-Ask {} for the form .|{} , your card is ready .|The joint account of {} and {} has no fee .""".replace("\n", "").split(
-    "|"
-)
-WITHOUT = """How do I freeze my card ?|What is the fee for a transfer to Spain ?|My PIN is <PIN_1> and my card is <CARD_1>|
-I am moving to London next month|This is my second request|Please send me a new Visa card by Friday|
-the interest rate is 3.5 percent|Can you raise my limit ?|I want to speak with an adviser about my loan|Dear customer ,|
-Kind regards , your bank|Is there a branch in Paris ?|My wife lost her card|Hello , how can I help ?|
-The transfer from Germany has not arrived|Your card will arrive on Monday|The account is free of charge|
-You can order a card in the app .|Thank you !|What documents do I need for a mortgage ?|It takes two to three days .|
-Open the app and choose Cards .|I paid in March|Apple Pay works with every card|When does the bank open on Saturday ?|
-Standing orders can be changed online .|The fee is 2 euros a month .|my email is <EMAIL>|Your IBAN is in the app .|
-Our savings account has no fee .|Use your PIN at the cash machine .|Please ask a banking question .""".replace(
-    "\n", ""
-).split("|")
+_FIRST = """
+    Anna Peter Maria John James Robert Michael William David Richard Joseph Thomas Charles Patricia Jennifer
+    Linda Elizabeth Barbara Susan Jessica Sarah Karen Lisa Nancy Betty Sandra Ashley Emily Kimberly Donna
+    Carol Ahmed Fatima Omar Layla Chen Mei Hiroshi Yuki Raj Priya Arjun Sanjay Olga Ivan Dmitri Katya Pierre
+    Camille Juan Sofia Carlos Elena Giulia Luca Lars Ingrid Sven Astrid Kwame Amara Chidi Zainab
+"""
+FIRST = _FIRST.split()
+_LAST = """
+    Smith Johnson Brown Jones Garcia Miller Davis Rodriguez Martinez Hernandez Lopez Wilson Anderson Taylor
+    Moore Jackson Martin Lee Thompson White Harris Clark Lewis Robinson Walker Young Allen King Wright Scott
+    Torres Nguyen Hill Khan Patel Singh Kumar Sharma Wang Zhang Tanaka Suzuki Ivanova Petrov Dubois Moreau
+    Rossi Ferrari Schmidt Weber Larsen Hansen O'Brien Murphy Okafor Mensah Diallo Kowalski Novak
+"""
+LAST = _LAST.split()
+_SYLLABLES = """
+    an be bo cha da de el fa fi ga gor ha hen ia in ja jo ka kel la len lo ma mar mi mo na nor o pa per qui ra
+    ri ro sa sen sha ta te tor u va ver vin wa wen ya yo za zel
+"""
+SYLLABLES = _SYLLABLES.split()
+_WITH = """
+    my name is {}
+    I am {}
+    This is {} .
+    {} called me yesterday
+    Please send 200 dollars to {} by Friday
+    the account holder is {}
+    Can you add {} to my savings account ?
+    I want to speak with {} about my loan
+    Dear {} ,
+    Kind regards , {}
+    Is {} still my adviser ?
+    My wife {} lost her card
+    {} and {} share an account
+    Hello {} , how can I help ?
+    The transfer from {} has not arrived
+    {} is the beneficiary of my account
+    Did {} approve the mortgage ?
+    I paid {} in March
+    My manager Mr. {} told me to ask
+    Mrs. {} opened the account in London
+    Transfer money to {} please
+    Your adviser {} will call you on Monday
+    thank you , {} !
+    The card was issued to {} in 2021
+    it belongs to {}
+    Ask {} for the form .
+    {} , your card is ready .
+    The joint account of {} and {} has no fee .
+"""
+WITH = [line.strip() for line in _WITH.strip().splitlines()]
+_WITHOUT = """
+    How do I freeze my card ?
+    What is the fee for a transfer to Spain ?
+    My PIN is <PIN_1> and my card is <CARD_1>
+    I am moving to London next month
+    This is my second request
+    Please send me a new Visa card by Friday
+    the interest rate is 3.5 percent
+    Can you raise my limit ?
+    I want to speak with an adviser about my loan
+    Dear customer ,
+    Kind regards , your bank
+    Is there a branch in Paris ?
+    My wife lost her card
+    Hello , how can I help ?
+    The transfer from Germany has not arrived
+    Your card will arrive on Monday
+    The account is free of charge
+    You can order a card in the app .
+    Thank you !
+    What documents do I need for a mortgage ?
+    It takes two to three days .
+    Open the app and choose Cards .
+    I paid in March
+    Apple Pay works with every card
+    When does the bank open on Saturday ?
+    Standing orders can be changed online .
+    The fee is 2 euros a month .
+    my email is <EMAIL>
+    Your IBAN is in the app .
+    Our savings account has no fee .
+    Use your PIN at the cash machine .
+    Please ask a banking question .
+"""
+WITHOUT = [line.strip() for line in _WITHOUT.strip().splitlines()]
 
 
 def a_name(dice: random.Random) -> str:
     made = ["".join(dice.choices(SYLLABLES, k=dice.choice((2, 2, 3)))).capitalize() for _ in range(2)]
-    first, last = (dice.choice((known, new)) for known, new in zip((dice.choice(FIRST), dice.choice(LAST)), made))
+    first, last = (
+        dice.choice((known, new)) for known, new in zip((dice.choice(FIRST), dice.choice(LAST)), made, strict=True)
+    )
     name = dice.choice((f"{first} {last}", f"{first} {last}", first, last, f"{first[0]}. {last}"))
     return name.lower() if dice.random() < 0.15 else name
 
