@@ -23,7 +23,7 @@ HERE = Path(__file__).resolve().parent
 BUILD = Path("build")
 NAMESPACE = os.environ.get("BANKTUNER_NAMESPACE", "bank")
 LIMIT_SECONDS = 45 * 60
-console = Console()
+console = Console(width=None if sys.stdout.isatty() else 140)
 
 
 def prepare_bucket() -> Path:
@@ -92,7 +92,7 @@ def main() -> int:
         seconds["prepare"] = round(time.monotonic() - started, 1)
         watch(rows, NAMESPACE, LIMIT_SECONDS)
         if all(row.done for row in rows):
-            answers += asking.ask_all(folder, token, NAMESPACE)
+            answers += asking.ask_all(folder, token, NAMESPACE, BUILD / asking.HEADS)
             whole, told = asking.verify_records(BUILD)
     except (TimeoutError, KubectlError, OSError) as error:
         console.print(f"[red]{error}[/]")
