@@ -16,13 +16,17 @@ async def batches(
     """What has come since the last batch, each item with its stream's index, until all streams have ended or
     nobody wants them any more.
 
-    The first error ends all. Closing this iterator closes every stream, and waits until that is done.
+    A stream's error is raised when all have ended. Closing this iterator closes every stream, and waits until that is
+    done.
     """
     arrived: asyncio.Queue[tuple[int, Item]] = asyncio.Queue()
     tasks = [asyncio.create_task(_collect(index, stream, arrived)) for index, stream in enumerate(streams)]
     try:
-        while wanted() and any(not task.done() for task in tasks):
-            await asyncio.wait([task for task in tasks if not task.done()], timeout=PAUSE_SECONDS)
+        running = True
+        while running and wanted():
+            await asyncio.wait(tasks, timeout=PAUSE_SECONDS)
+            # before what has come is taken: the rest comes while a batch is drawn, and needs a turn of its own
+            running = not all(task.done() for task in tasks)
             if batch := _taken(arrived):
                 yield batch
         if wanted():
