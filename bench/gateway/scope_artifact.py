@@ -29,5 +29,5 @@ def classifier_folder() -> Path:
 def _train() -> None:
     """It ends with an error where the trainer misses a bar of its own, which is another table's business."""
     environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'operator'}:{ROOT / 'trainer_image'}:{ROOT}"}
-    command: list[str | Path] = [trainer_python(), "-m", "bench.trainer", "--only", JOB]
+    command = [str(trainer_python()), "-m", "bench.trainer", "--only", JOB]
     subprocess.run(command, cwd=ROOT, env=environment, check=False)
