@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from banktuner_api import names
+from banktuner_operator.cluster.client import Client
 from tests.integration import certificates
 from tests.integration.controlplane import ControlPlane, binary, free_port
 from tests.integration.kubelet import Cluster, condition_of, eventually, job_spec, model_spec, result, settings
@@ -155,20 +156,18 @@ async def test_a_life_over_a_kill_with_least_rights(cluster: Cluster, operators:
 
 
 async def test_the_rights_are_enough_to_take_a_page_away(cluster: Cluster, operators: list[Operator]) -> None:
-    async def served(*components: str) -> bool:
-        found = await cluster.list("Deployment")
-        return {one["metadata"]["labels"][names.LABEL_COMPONENT] for one in found} == {*components}
+    async def gone() -> bool:
+        found = [one for kind in ("Deployment", "Service", "NetworkPolicy") for one in await cluster.list(kind)]
+        return {one["metadata"]["labels"][names.LABEL_COMPONENT] for one in found} == {"engine", "gateway"}
 
-    async def closed() -> bool:
-        return await served("engine", "gateway") and len(await cluster.list("NetworkPolicy")) == 2
-
-    operators[0].start()
-    await eventually(operators[0].leads, "the operator leads", 30)
-    await cluster.create("BankingModel", "assistant", model_spec(ui={"enabled": True}))
-    await eventually(lambda: served("engine", "gateway", "ui"), "the page", 30)
-    await cluster.patch("BankingModel", "assistant", {"spec": {"ui": {"enabled": False}}})
-    await eventually(closed, "the page's end", 30)
-    assert "forbidden" not in operators[0].log.lower()
+    async with await Client.connect(operators[0].environment["KUBECONFIG"]) as client:
+        operator = Cluster(client, cluster.namespace)
+        await cluster.create("BankingModel", "assistant", model_spec(ui={"enabled": True}))
+        await operator.reconcile("BankingModel", "assistant")
+        assert not await gone()
+        await cluster.patch("BankingModel", "assistant", {"spec": {"ui": {"enabled": False}}})
+        await operator.reconcile("BankingModel", "assistant")
+        await eventually(gone, "the page's end")
 
 
 async def test_a_deleted_child_wakes_the_operator(cluster: Cluster, operators: list[Operator]) -> None:
