@@ -113,7 +113,8 @@ def name_files(found: Sequence[Entry], source: Source) -> list[Entry]:
     entries = [graph, *(by_path[path] for path in NAME_TABLES)]
     for entry, most in zip(entries, (LARGEST_GRAPH, LARGEST_TABLE, folder.MAX_CONFIG_BYTES), strict=True):
         if not 0 < entry.size <= most:
-            message = f"{field}: {uri}/{entry.path} has {entry.size} bytes; 1 to {most} are taken: take a smaller model"
+            size = f"{uri}/{entry.path} has {entry.size} bytes; 1 to {most} are taken"
+            message = f"{field}: {size}: export it again, or take a smaller model"
             raise invalid_model(message, field)
     return entries
 

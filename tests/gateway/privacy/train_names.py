@@ -186,13 +186,14 @@ class Logits(torch.nn.Module):
 
 
 def export(model: Any, path: Path) -> None:
-    ids = torch.ones(2, 16, dtype=torch.long)
+    # three tensors of their own: the exporter takes one that is given thrice for one input
+    ids, mask, types = (torch.ones(2, 16, dtype=torch.long) for _ in range(3))
     sizes = {0: torch.export.Dim("rows"), 1: torch.export.Dim("tokens", min=2, max=TOKENS)}
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         torch.onnx.export(
             Logits(model),
-            (ids, ids, ids),
+            (ids, mask, types),
             str(path),
             input_names=["input_ids", "attention_mask", "token_type_ids"],
             output_names=["logits"],
