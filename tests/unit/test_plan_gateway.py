@@ -89,15 +89,6 @@ def test_every_block_reaches_the_pod() -> None:
     assert told_of.api_key_variable == names.VECTOR_STORE_KEY_VARIABLE
 
 
-def test_both_sides_read_the_same_retrieval_settings() -> None:
-    """Two processes do not import each other: what one writes must be what the other one reads."""
-    ours, theirs = RetrievalConfig.model_json_schema(), search.RetrievalConfig.model_json_schema()
-    assert ours["properties"] == theirs["properties"]
-    written = retrieval(decide(model_owner(gateway=GATEWAY)).apply)
-    assert written is not None
-    assert search.RetrievalConfig.model_validate(written.to_json()).top_k == 4
-
-
 @pytest.mark.parametrize(
     ("change", "same"),
     [
