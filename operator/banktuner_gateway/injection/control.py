@@ -72,8 +72,9 @@ def neutral(text: str) -> str:
     For a customer's and for retrieved text. Characters that nobody sees are left out, a space goes into each token,
     and a line that begins with a role is quoted. Neutral text stays as it is.
     """
-    seen = visible(text)
+    # First the hashes: what takes their place may follow a bar.
+    seen = HASHES.sub(">", visible(text))
     seen = BARS.sub(lambda match: " ".join(match.group().replace(" ", "").replace("\t", "")), seen)
     seen = ANGLED.sub(lambda match: match.group() + "\u00b7", seen)
     seen = SQUARED.sub("[\u00b7", seen)
-    return HEADER.sub("> ", HASHES.sub(">", seen))
+    return HEADER.sub("> ", seen)

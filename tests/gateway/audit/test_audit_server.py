@@ -98,30 +98,31 @@ def test_a_record_copied_from_another_chain_is_found(pod, start_gateway):
     assert f"FIRST BAD RECORD: {first.resolve()}:" in found.stdout
 
 
-@pytest.mark.parametrize("fault", ["read-only", "full"])
-def test_nothing_is_served_while_the_disk_takes_no_record(files, start_gateway, small_disk: SmallDisk, engine, fault):
+def test_nothing_is_served_while_the_disk_takes_no_record(files, start_gateway, small_disk: SmallDisk, engine):
     make_trail(files)
     (files / "audit").rmdir()
     (files / "audit").symlink_to(small_disk.path)
     with httpx.Client(base_url=start_gateway(audit=VOLUME), timeout=30) as client:
         assert ask(client).status_code == 200
-        small_disk.fill() if fault == "full" else small_disk.remount("ro")
+        small_disk.fill()
+        # The page that the file's end lies in has room for some records yet.
+        _until(client, 503)
         asked = len(engine.requests)
         refused = [ask(client), ask(client, stream=True), client.delete("/api/v1/conversations", headers=AUTH)]
         assert {one.status_code for one in refused} == {503}
         assert {one.json()["error"]["code"] for one in refused} == {"audit_unavailable"}
         assert client.get("/readyz").status_code == 503
         assert client.get("/healthz").status_code == 200
-        assert len(engine.requests) - asked <= 1, "one question found out; no other reached the engine"
-        small_disk.free() if fault == "full" else small_disk.remount("rw")
-        _until_served(client)
+        assert len(engine.requests) == asked
+        small_disk.free()
+        _until(client, 200)
     assert verify(files).returncode == 0
     assert [one["event"] for one in records(files)].count("outage") == 1
 
 
-def _until_served(client: httpx.Client) -> None:
+def _until(client: httpx.Client, status: int) -> None:
     for _ in range(100):
-        if ask(client).status_code == 200:
+        if ask(client).status_code == status:
             return
         time.sleep(0.1)
-    raise AssertionError("the disk takes records again, and nothing is served")
+    raise AssertionError(f"no question was answered with {status}")

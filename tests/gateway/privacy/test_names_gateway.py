@@ -7,9 +7,8 @@ import httpx
 import pytest
 
 from banktuner_gateway.settings import SettingsError
-from tests.gateway.harness import AUTH, CHAT, Engine
+from tests.gateway.harness import AUTH, CHAT, Engine, events
 from tests.gateway.privacy.conftest import table_model
-from tests.gateway.test_pipeline import events
 
 NAMES = {"names": {"uri": "s3://bank/names"}}
 TABLE = {"Smith": [0.0, 9.0, 0.0, 0.0], "Zoe": [float("nan")] * 4}
@@ -25,7 +24,7 @@ def test_a_name_is_masked_for_the_engine_and_comes_back(files: Path, start_gatew
         engine.says = "Your adviser is Mr. Smith. Call <PERSON_1>."
         body = {"message": "Is Smith my adviser?", "stream": True}
         said = client.post(CHAT, json=body, headers=AUTH)
-    pieces = [data["text"] for kind, data in events(said) if kind == "piece"]
+    pieces = [data["text"] for kind, data in events(said.text) if kind == "piece"]
     assert "".join(pieces) == "Your adviser is Mr. <PERSON>. Call Smith."
 
 
