@@ -62,7 +62,7 @@ REFUSED_JOBS: list[tuple[dict[str, Any], str]] = [
 
 REFUSED_MODELS: list[tuple[dict[str, Any], str]] = [
     ({"engine": "SGLang"}, "spec.engine"),
-    ({"ui": {"enabled": True}}, 'unknown field "spec.ui"'),
+    ({"page": {"enabled": True}}, 'unknown field "spec.page"'),
     ({"model": {}}, "exactly one of uri and fineTuneJob"),
     ({"gateway": {}}, "spec.gateway.auth"),
     ({"adapters": [{"name": "wealth", "uri": "s3://bank/wealth"}]}, "uri and digest go together"),
