@@ -141,7 +141,7 @@ def test_a_stream_that_stands_still_ends_with_an_error_in_time(start_gateway, en
         started = time.monotonic()
         answer = client.post(PATH, json=QUESTION | {"stream": True}, headers=AUTH)
     assert '"engine_timeout"' in answer.text
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30
     assert engine.abandoned.wait(1)
 
 

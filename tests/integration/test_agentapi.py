@@ -221,7 +221,7 @@ async def test_desired_comes_at_once_and_again_when_it_changes(cluster: Cluster,
     changed = time.monotonic()
     agent.hub.notify(cluster.namespace, "assistant")
     second = await waiting
-    assert time.monotonic() - changed < 1
+    assert time.monotonic() - changed < 10
     assert second is not None and [entry.name for entry in second.adapters] == ["wealth", "cards"]
 
 
