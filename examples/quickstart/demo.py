@@ -26,13 +26,22 @@ LIMIT_SECONDS = 45 * 60
 console = Console(width=None if sys.stdout.isatty() else 140)
 
 
+def remove_earlier(rows: list[Row]) -> None:
+    """Remove what an earlier demo left. Its records go when its gateway, which writes a last one, has ended."""
+    for row in reversed(rows):
+        kubectl("delete", row.kind, row.name, "-n", NAMESPACE, "--ignore-not-found")
+        wait_until_gone(row.kind, row.name, NAMESPACE)
+    gateway = "app.kubernetes.io/instance=assistant,app.kubernetes.io/component=gateway"
+    kubectl("wait", "--for=delete", "pod", "-l", gateway, "-n", NAMESPACE, "--timeout=120s", timeout=150)
+    delete(asking.AUDIT_PREFIX)
+    shutil.rmtree(BUILD / "audit", ignore_errors=True)
+
+
 def prepare_bucket() -> Path:
-    """Put the jobs' files and the bank's documents into the bucket, and drop an earlier demo's records."""
+    """Put the jobs' files and the bank's documents into the bucket."""
     generated = data.prepare(BUILD, HERE.parent)
     upload(BUILD / "quickstart", "quickstart")
     upload(HERE.parent / "knowledge" / "policies", "quickstart/policies")
-    delete(asking.AUDIT_PREFIX)
-    shutil.rmtree(BUILD / "audit", ignore_errors=True)
     return generated
 
 
@@ -47,18 +56,12 @@ def create_secrets() -> str:
     return token
 
 
-def apply_objects() -> list[Row]:
-    """Remove what an earlier demo left, then apply the objects."""
-    jobs = [Row(FINETUNE, f"quickstart-{name}") for name in ("base", "intents", "house")]
-    rows = [*jobs, Row(SERVING, "assistant")]
-    for row in reversed(rows):
-        kubectl("delete", row.kind, row.name, "-n", NAMESPACE, "--ignore-not-found")
-        wait_until_gone(row.kind, row.name, NAMESPACE)
+def apply_objects() -> None:
+    """Apply the quickstart's objects."""
     for path in sorted(HERE.glob("*.yaml")):
         text = path.read_text("utf-8").replace("s3://banktuner/", f"s3://{os.environ['BANKTUNER_BUCKET']}/")
         apply(text, NAMESPACE)
         console.print(f"applied {path.relative_to(HERE.parent.parent)}")
-    return rows
 
 
 def write_report(rows: list[Row], answers: list[Json], seconds: dict[str, float], passed: bool) -> None:
@@ -84,11 +87,13 @@ def main() -> int:
     """Run the demo; the exit code tells the truth."""
     BUILD.mkdir(exist_ok=True)
     started = time.monotonic()
-    rows, answers, seconds = list[Row](), list[Json](), dict[str, float]()
+    rows = [*(Row(FINETUNE, f"quickstart-{name}") for name in ("base", "intents", "house")), Row(SERVING, "assistant")]
+    answers, seconds = list[Json](), dict[str, float]()
     whole, told = False, "no record was looked at"
     try:
+        remove_earlier(rows)
         folder, token = prepare_bucket(), create_secrets()
-        rows += apply_objects()
+        apply_objects()
         seconds["prepare"] = round(time.monotonic() - started, 1)
         watch(rows, NAMESPACE, LIMIT_SECONDS)
         if all(row.done for row in rows):
