@@ -22,7 +22,16 @@ BARS = {
     "scope_refused_after_banking": 0.95,
     "scope_follow_up_accuracy": 0.8,
     "scope_answer_accuracy": 0.95,
+    "scope_demo_questions": 1.0,
 }
+ANSWERED = (
+    *("What is my account balance?", "How do I transfer money?", "What are the ATM fees?"),
+    *("When will my salary be deposited?", "I want to dispute a transaction."),
+)
+REFUSED = (
+    *("What is the weather today?", "Who won the Super Bowl?", "What is 2+2?", "Tell me a joke."),
+    "What is the capital of France?",
+)
 
 
 def kept(data: Path) -> tuple[list[str], list[str]]:
@@ -60,7 +69,16 @@ def examples(guard: ScopeGuard) -> list[Row]:
     return [
         _row("scope_follow_up_accuracy", sum(right) / len(right), f"{sum(right)} of {len(right)}"),
         _row("scope_answer_accuracy", sum(stayed) / len(stayed), f"{sum(stayed)} of {len(stayed)}"),
+        _demo_questions(guard),
     ]
+
+
+def _demo_questions(guard: ScopeGuard) -> Row:
+    """What anybody tries first."""
+    wrong = [text for text in ANSWERED if not guard.question(text).allowed]
+    wrong += [text for text in REFUSED if guard.question(text).allowed]
+    count = len(ANSWERED) + len(REFUSED)
+    return _row("scope_demo_questions", 1 - len(wrong) / count, f"wrong: {', '.join(wrong) or 'none'}")
 
 
 def _passed_to_the_model(guard: ScopeGuard, text: str, before: Sequence[str]) -> bool:
