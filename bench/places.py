@@ -22,5 +22,5 @@ def minilm_folder() -> Path:
     sys.path.insert(0, str(ROOT / "tests" / "cluster"))
     model = importlib.import_module("localcluster.model")
     settings = importlib.import_module("localcluster.settings")
-    environment: Path = model.ensure_environment(settings.Paths(settings.default_cache()))
-    return next(environment.glob(f"lib/python*/site-packages/{model.PACKAGE_FOLDER}"))
+    folder: Path = model.ensure_folder(settings.Paths(settings.default_cache()))
+    return folder

@@ -13,11 +13,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import yaml
+
 from banktuner_gateway.retrieval.prompt import prompt_block
 from banktuner_gateway.retrieval.types import Chunk, Passage
 
-SYSTEM_PROMPT = "You are the assistant of Harbor Bank."
-"""As in 30-assistant.yaml."""
+ASSISTANT = Path(__file__).with_name("30-assistant.yaml")
 PASSAGE_CHARACTERS = 1000
 PARTS = {"base": ("banking", 10), "house": ("house", 40)}
 """What each model learns, beside what it does not talk about, and the percentage of rows that quote a passage."""
@@ -29,6 +30,8 @@ class Asked:
     """Questions as the gateway asks them. The same seed gives the same rows."""
 
     def __init__(self, policies: Path, seed: int) -> None:
+        scope = yaml.safe_load(ASSISTANT.read_text("utf-8"))["spec"]["gateway"]["scope"]
+        self._system_prompt = scope["systemPrompt"]
         self._passages = [passage for path in sorted(policies.glob("*.md")) for passage in _sections(path)]
         self._random = random.Random(seed)
 
@@ -36,7 +39,7 @@ class Asked:
         """One row of format Chat; `percent` of them quote a passage, any passage: the model is to know it by heart."""
         quoted = self._random.randrange(100) < percent
         block = prompt_block([self._random.choice(self._passages)]) if quoted else ""
-        system = "\n\n".join(part for part in (SYSTEM_PROMPT, block) if part)
+        system = "\n\n".join(part for part in (self._system_prompt, block) if part)
         question = "\n\n### Input:\n".join(part for part in (alpaca["instruction"], alpaca["input"]) if part)
         roles = ("system", "user", "assistant")
         texts = (system, question, alpaca["output"])
