@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 
 from banktuner_gateway.privacy import Masker
 from bench.gateway.privacy_items import Item
-from bench.gateway.privacy_sentences import look_alikes, personal
+from bench.gateway.privacy_look_alikes import look_alikes
+from bench.gateway.privacy_sentences import personal
 from bench.rows import Measurement, Row, Settings
 
 SEEDS = (20, 21, 22)

@@ -1,8 +1,10 @@
 """How well scope is kept, asked of the guard with the trained classifier in it."""
 
 import csv
+import importlib
 import json
 import random
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -24,14 +26,6 @@ BARS = {
     "scope_answer_accuracy": 0.95,
     "scope_demo_questions": 1.0,
 }
-ANSWERED = (
-    *("What is my account balance?", "How do I transfer money?", "What are the ATM fees?"),
-    *("When will my salary be deposited?", "I want to dispute a transaction."),
-)
-REFUSED = (
-    *("What is the weather today?", "Who won the Super Bowl?", "What is 2+2?", "Tell me a joke."),
-    "What is the capital of France?",
-)
 
 
 def kept(data: Path) -> tuple[list[str], list[str]]:
@@ -74,10 +68,12 @@ def examples(guard: ScopeGuard) -> list[Row]:
 
 
 def _demo_questions(guard: ScopeGuard) -> Row:
-    """What anybody tries first."""
-    wrong = [text for text in ANSWERED if not guard.question(text).allowed]
-    wrong += [text for text in REFUSED if guard.question(text).allowed]
-    count = len(ANSWERED) + len(REFUSED)
+    """What anybody tries first: the demo's questions."""
+    sys.path.insert(0, str(ROOT / "examples" / "dataset"))
+    asked = importlib.import_module("bankdata.questions")
+    wrong = [text for text in asked.ANSWERED if not guard.question(text).allowed]
+    wrong += [text for text in asked.REFUSED if guard.question(text).allowed]
+    count = len(asked.ANSWERED) + len(asked.REFUSED)
     return _row("scope_demo_questions", 1 - len(wrong) / count, f"wrong: {', '.join(wrong) or 'none'}")
 
 

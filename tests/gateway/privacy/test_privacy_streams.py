@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from banktuner_api.gateway import Entity
 from banktuner_gateway.privacy import Masker, StreamMasker, StreamRestorer, Vault
 from banktuner_gateway.privacy.spans import AFTER, LONGEST
-from bench.gateway.privacy_sentences import look_alikes, personal
+from bench.gateway.privacy_look_alikes import look_alikes
+from bench.gateway.privacy_sentences import personal
 
 MASKER = Masker()
 WITH_ENTITIES = Masker([Entity(name="CUSTOMER", pattern=r"\bKD[- ]?[0-9]{6,8}\b"), Entity(name="AB", pattern="ab+c?")])
