@@ -207,6 +207,19 @@ def test_the_gateway_reads_what_pytorch_says(with_strangers: Trained, encoder: P
     assert gateway.judge([]) == []
 
 
+def test_how_a_question_ends_tells_nothing(with_strangers: Trained) -> None:
+    """Neither in the gateway's graph nor for whoever loads the artifact's own tokenizer."""
+    gateway = IntentClassifier(with_strangers.folder / "onnx")
+    tokenizer = load_tokenizer(with_strangers.folder)
+    for text in ("will it rain in town on day 3", "please help me with my loan number 3"):
+        spellings = [text, f"{text}?", f"{text} ?! ", f"{text}."]
+        logits, out_of_scope = gateway.scores(spellings)
+        assert (logits == logits[0]).all() and (out_of_scope == out_of_scope[0]).all(), text
+        assert len({tuple(tokenizer(one)["input_ids"]) for one in spellings}) == 1, text
+    [alone], [dotted] = gateway.judge(["my no. 3 card"]), gateway.judge(["my no 3 card"])
+    assert alone.out_of_scope != dotted.out_of_scope, "marks within are read"
+
+
 def test_long_texts_are_cut_as_in_training(with_strangers: Trained) -> None:
     gateway = IntentClassifier(with_strangers.folder / "onnx")
     limit = json.loads((with_strangers.folder / "onnx" / "classifier.json").read_text())["maxLength"]

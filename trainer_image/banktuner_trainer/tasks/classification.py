@@ -16,6 +16,7 @@ from banktuner_api.run_config import TrainingConfig
 from banktuner_trainer import training
 from banktuner_trainer.classify import artifact, judging
 from banktuner_trainer.classify.batching import Batcher
+from banktuner_trainer.classify.final_marks import without_final_marks
 from banktuner_trainer.classify.model import Classifier, pooled
 from banktuner_trainer.classify.rows import Encoder, Rows, prepare
 from banktuner_trainer.classify.schedule import epochs_for
@@ -42,6 +43,8 @@ def run(context: Context) -> Outcome:
     promoted = _promoted(context, bank.test, strangers.test)
     context.reporter.begin(Step.TOKENISE)
     tokenizer = load_tokenizer(context.paths.model)
+    if strangers.train:
+        tokenizer = without_final_marks(tokenizer)
     encoder = load_encoder(context.paths.model, asked, context.device, len(tokenizer))
     length = context_length(encoder, asked.training.max_length)
     rows = prepare(bank, strangers, tokenizer, length, asked.training.seed)
