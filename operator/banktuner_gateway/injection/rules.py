@@ -11,6 +11,8 @@ from banktuner_gateway.injection.text import folded, visible, words
 
 Places = dict[str, list[int]]
 """Concept -> numbers of the words that it begins at, ascending."""
+_Entry = tuple[tuple[str, ...], str]
+"""What has to follow an entry's first word, and its concept."""
 
 
 @dataclass(frozen=True)
@@ -59,15 +61,16 @@ class Lexicon:
 
     def __init__(self, concepts: Mapping[str, str]) -> None:
         """See concepts.py for how entries are written."""
-        self._starts: dict[str, list[tuple[tuple[str, ...], str]]] = defaultdict(list)
+        self._whole: dict[str, list[_Entry]] = defaultdict(list)
+        self._begun: dict[str, list[_Entry]] = defaultdict(list)
         for concept, entries in concepts.items():
             for entry in entries.split():
                 first, *rest = _parts(entry)
-                self._starts[first].append((tuple(rest), concept))
+                starts = self._begun if first.endswith("*") else self._whole
+                starts[first.rstrip("*")].append((tuple(rest), concept))
         lengths: dict[str, set[int]] = defaultdict(set)
-        for start in self._starts:
-            if start.endswith("*"):
-                lengths[start[0]].add(len(start) - 1)
+        for start in self._begun:
+            lengths[start[0]].add(len(start))
         self._lengths = {letter: tuple(sorted(found)) for letter, found in lengths.items()}
         self.vocabulary = frozenset(_parts_of(concepts))
         self.longest = max(map(len, self.vocabulary))
@@ -77,7 +80,7 @@ class Lexicon:
         found: Places = defaultdict(list)
         for place, word in enumerate(text):
             for rest, concept in self._starting(word):
-                if all(_same(text, place + 1 + step, part) for step, part in enumerate(rest)):
+                if not rest or all(_same(text, place + 1 + step, part) for step, part in enumerate(rest)):
                     found[concept].append(place)
         return found
 
@@ -93,12 +96,15 @@ class Lexicon:
             else:
                 place += 1
 
-    def _starting(self, word: str) -> Iterator[tuple[tuple[str, ...], str]]:
-        yield from self._starts.get(word, ())
+    def _starting(self, word: str) -> Sequence[_Entry]:
+        """The entries whose first word it is."""
+        found: Sequence[_Entry] = self._whole.get(word, ())
         for length in self._lengths.get(word[0], ()):
             if length > len(word):
-                return
-            yield from self._starts.get(word[:length] + "*", ())
+                break
+            if more := self._begun.get(word[:length]):
+                found = [*found, *more]
+        return found
 
 
 def matching(places: Places) -> Iterator[Rule]:
@@ -107,8 +113,10 @@ def matching(places: Places) -> Iterator[Rule]:
 
 
 def _holds(rule: Rule, places: Places) -> bool:
-    if any(places.keys().isdisjoint(group) for group in rule.groups):
-        return False
+    # a loop: this is asked of every rule in every reading of every question
+    for group in rule.groups:
+        if places.keys().isdisjoint(group):
+            return False
     first, *others = ([place for name in group for place in places.get(name, ())] for group in rule.groups)
     excuses = sorted(place for name in rule.unless for place in places.get(name, ()))
     rest = [sorted(one) for one in others]

@@ -69,9 +69,9 @@ def find_cards(text: str) -> Iterator[Span]:
 
 def _is_card(text: str, stretch: list[tuple[int, int]], named: bool) -> bool:
     number = "".join(text[begin:stop] for begin, stop in stretch)
-    if not has_issuer(number) and not (named and len(number) >= 15):
+    if not passes_luhn(number) or not (has_issuer(number) or (named and len(number) >= 15)):
         return False
-    return passes_luhn(number) and not _in_hexadecimal(text, stretch[0][0], stretch[-1][1])
+    return not _in_hexadecimal(text, stretch[0][0], stretch[-1][1])
 
 
 def _is_whole(text: str, groups: list[tuple[int, int]], first: int, last: int, named: bool) -> bool:

@@ -1,7 +1,7 @@
 """Finds numbers that form and words around tell: account, sort code, routing, CVV, PIN, SSN, telephone."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import pairwise
 
@@ -96,21 +96,31 @@ _FREE = "AMOUNT"
 CHECKS: dict[str, Callable[[str], bool]] = {"ROUTING": passes_aba, "SSN": is_ssn}
 
 
-def find_numbers(text: str) -> Iterator[Span]:
-    """Every stretch of whole digit groups with a kind's form and its name beside it, or a form that is plain alone."""
+def find_numbers(text: str, taken: Sequence[Span] = ()) -> Iterator[Span]:
+    """Every stretch of whole digit groups with a kind's form and its name beside it, or a form that is plain alone.
+
+    `taken`: numbers that are known already; nothing is sought within one of them.
+    """
     groups = digit_groups(text)
     after = [_FREE if is_amount(text, end) else name_after(text, end) for _, end in groups]
-    for first, (start, _) in enumerate(groups):
-        if follows_money(text, start):
-            continue
-        before = list(names_before(text, start))
-        for last in _ends(text, groups, first):
-            if after[last] == _FREE:
-                continue
-            window = Window(text, groups[first : last + 1])
-            kind = None if _is_cut(window) else _by_form(window) or _by_name(window, before, after[last])
-            if kind is not None:
-                yield Span(kind, _start(window, kind), window.end, SCORES[kind])
+    for first in range(len(groups)):
+        yield from _beginning_with(text, groups, first, after, taken)
+
+
+def _beginning_with(
+    text: str, groups: list[tuple[int, int]], first: int, after: list[str | None], taken: Sequence[Span]
+) -> Iterator[Span]:
+    start = groups[first][0]
+    within = max((span.end for span in taken if span.start <= start), default=0)
+    lasts = [last for last in _ends(text, groups, first) if after[last] != _FREE and groups[last][1] > within]
+    if not lasts or follows_money(text, start):
+        return
+    before = list(names_before(text, start))
+    for last in lasts:
+        window = Window(text, groups[first : last + 1])
+        kind = None if _is_cut(window) else _by_form(window) or _by_name(window, before, after[last])
+        if kind is not None:
+            yield Span(kind, _start(window, kind), window.end, SCORES[kind])
 
 
 def _ends(text: str, groups: list[tuple[int, int]], first: int) -> Iterator[int]:

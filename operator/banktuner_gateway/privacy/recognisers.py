@@ -16,11 +16,18 @@ from banktuner_gateway.privacy.spans import Span
 
 LANGUAGE = "en"
 Finder = Callable[[str], Iterable[Span]]
+
+
+def find_financial(text: str) -> Iterator[Span]:
+    """Cards and IBANs, and of other numbers those that are not within one of them."""
+    certain = [*find_cards(text), *find_ibans(text)]
+    yield from certain
+    yield from find_numbers(text, certain)
+
+
 BUILT_IN: tuple[tuple[Finder, tuple[str, ...]], ...] = (
-    (find_cards, ("CARD",)),
-    (find_ibans, ("IBAN",)),
     (find_emails, ("EMAIL",)),
-    (find_numbers, tuple(SCORES)),
+    (find_financial, ("CARD", "IBAN", *SCORES)),
 )
 
 
