@@ -167,12 +167,8 @@ class Exchange:
 
     async def _out(self, outgoing: Outgoing, piece: str, at_end: bool) -> str:
         """Through the guards; in a thread where a model is asked."""
-
-        def work() -> str:
-            text = outgoing.feed(piece) if piece else ""
-            return text + outgoing.flush() if at_end and not outgoing.refused else text
-
-        return await in_thread(work) if self._parts.asks_models else await at_once(work)
+        work = outgoing.flush if at_end else outgoing.feed
+        return await in_thread(work, piece) if self._parts.asks_models else await at_once(work, piece)
 
     async def _fixed(self, fixed: Fixed) -> Reply:
         reason = FILTERED if fixed.refused else "stop"

@@ -34,26 +34,24 @@ class Outgoing:
 
     def feed(self, piece: str) -> str:
         """What may leave now."""
-        return self._personal(self._gate.feed(self._leak.feed(self._cleaner.feed(piece))))
+        text = self._gate.feed(self._leak.feed(self._cleaner.feed(piece)))
+        return self._restored(self._masker.feed(text) if self._masker is not None else text)
 
-    def flush(self) -> str:
-        """The rest, at the answer's end."""
-        rest = self._leak.feed(self._cleaner.flush()) + self._leak.flush()
+    def flush(self, last: str = "") -> str:
+        """The rest, when nothing comes after `last`: a whole answer goes through once."""
+        if self.refused:
+            return ""
+        rest = self._leak.feed(self._cleaner.feed(last) + self._cleaner.flush()) + self._leak.flush()
         if self._leak.leaked:
             return ""
-        rest = self._personal(self._gate.feed(rest) + self._gate.flush())
-        if self._masker is not None:
-            rest += self._restored(self._masker.flush())
-        return rest + self._restorer.flush()
+        rest = self._gate.feed(rest) + self._gate.flush()
+        return self._restored(self._masker.flush(rest) if self._masker is not None else rest) + self._restorer.flush()
 
     def tell(self, trace: Trace) -> None:
         """The verdicts, at the answer's end."""
         if self._leak.leaked:
             trace.leak()
         trace.scope(self._gate.verdict(), "output")
-
-    def _personal(self, text: str) -> str:
-        return self._restored(self._masker.feed(text) if self._masker is not None else text)
 
     def _restored(self, masked: str) -> str:
         self._masked.append(masked)

@@ -41,8 +41,9 @@ class StreamMasker:
         settled = self._settled(at_end=False)
         return self._names.feed(settled) if self._names else settled
 
-    def flush(self) -> str:
-        """The rest, when nothing more comes. Raises what the masker's name model raises."""
+    def flush(self, last: str = "") -> str:
+        """The rest, when nothing comes after `last`. Raises what the masker's name model raises."""
+        self._pending += last
         settled = self._settled(at_end=True)
         return self._names.feed(settled) + self._names.flush() if self._names else settled
 
