@@ -16,7 +16,7 @@ from banktuner_gateway.limits import BodyLimit
 from banktuner_gateway.observability import RequestObserver, RequestRecord
 from banktuner_gateway.openai import responses
 from banktuner_gateway.pipeline.trace import keep_denial
-from banktuner_gateway.routes import chat, completions, conversations, heads, health
+from banktuner_gateway.routes import chat, completions, conversations, docs, heads, health
 
 OPENAI_PREFIX = "/v1/"
 AUDITED = frozenset((chat.PATH, completions.COMPLETIONS, completions.MODELS, conversations.PATH))
@@ -33,8 +33,7 @@ def create_app(config: GatewayConfig, deps: Deps) -> FastAPI:
         finally:
             await _stop(deps)
 
-    # The documentation pages load their scripts from a public network, which a bank's browser may not reach.
-    app = FastAPI(title=f"{config.name} banking assistant", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(title=f"Banking assistant {config.name}", lifespan=lifespan, docs_url=None, redoc_url=None)
     app.router.redirect_slashes = False
     app.state.config = config
     app.state.deps = deps
@@ -47,6 +46,8 @@ def create_app(config: GatewayConfig, deps: Deps) -> FastAPI:
     app.include_router(conversations.router)
     app.include_router(heads.router)
     app.include_router(health.router)
+    app.include_router(docs.router)
+    app.mount(docs.PATH, docs.FILES)
     return app
 
 

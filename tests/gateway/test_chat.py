@@ -167,7 +167,8 @@ def test_longest_message_in_its_longest_spelling_fits(client):
 
 
 def test_unknown_path_and_method_have_typed_errors(client):
-    assert client.get("/docs").json()["error"]["code"] == "not_found"
+    for path in ("/nowhere", "/docs/nowhere.js"):
+        assert client.get(path).json()["error"]["code"] == "not_found"
     answer = client.get(CHAT, headers=AUTH)
     assert (answer.status_code, answer.json()["error"]["code"]) == (405, "method_not_allowed")
 
