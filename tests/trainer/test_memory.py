@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest
@@ -46,11 +47,13 @@ def measured() -> list[dict[str, Any]]:
 
 
 def test_estimate_is_near_the_measured_peak(measured: list[dict[str, Any]]) -> None:
-    """Within 30 % of what was measured, for weights, optimiser, activations and scores together, without libraries."""
+    """Within 30 % of the median of what was measured, for weights, optimiser, activations and scores together."""
     libraries, *runs = measured
-    assert len(runs) == 5
+    cases = {run["case"]: run["expected"] for run in runs}
+    assert len(cases) == 5 and len(runs) == 15
     assert abs(check.LIBRARIES_BYTES / libraries["libraries"] - 1) < TOLERANCE
-    wrong = [run for run in runs if abs(run["expected"] / run["needed"] - 1) > TOLERANCE]
+    needed = {case: median(run["needed"] for run in runs if run["case"] == case) for case in cases}
+    wrong = [case for case, expected in cases.items() if abs(expected / needed[case] - 1) > TOLERANCE]
     assert not wrong, runs
 
 
