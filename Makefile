@@ -5,6 +5,7 @@ VENV := .venv
 TRAINER_VENV := .venv-trainer
 TGI_READER_VENV := .venv-tgi
 LLAMA_CPP_VENV := .venv-llama-cpp
+MLFLOW_VENV := .venv-mlflow
 UI_VENV := .venv-ui
 CLUSTER_TOOL := $(PYTHON) tests/cluster/cluster.py
 WITH_CLUSTER := exports="$$($(CLUSTER_TOOL) env)" && eval "$$exports" &&
@@ -51,7 +52,7 @@ logs: ## Prints the end of a log: make logs NAME=kubelet
 env: ## Prints the shell exports to use the cluster
 	@$(CLUSTER_TOOL) env
 
-test-trainer: $(TRAINER_VENV)/.ready $(TGI_READER_VENV)/.ready $(LLAMA_CPP_VENV)/.ready
+test-trainer: $(TRAINER_VENV)/.ready $(TGI_READER_VENV)/.ready $(LLAMA_CPP_VENV)/.ready $(MLFLOW_VENV)/.ready
 	OMP_WAIT_POLICY=passive $(TRAINER_VENV)/bin/python -m pytest -q -n 2 tests/trainer
 
 test-ui: $(UI_VENV)/.ready
@@ -102,6 +103,11 @@ $(TRAINER_VENV)/.ready: requirements/test-trainer.txt | $(VENV)/.ready
 $(TGI_READER_VENV)/.ready: requirements/tgi-reader.txt | $(VENV)/.ready
 	$(VENV)/bin/uv venv --quiet --clear --python $(VENV)/bin/python $(TGI_READER_VENV)
 	$(VENV)/bin/uv pip sync --quiet --python $(TGI_READER_VENV) --require-hashes requirements/tgi-reader.txt
+	touch $@
+
+$(MLFLOW_VENV)/.ready: requirements/mlflow.txt | $(VENV)/.ready
+	$(VENV)/bin/uv venv --quiet --clear --python $(VENV)/bin/python $(MLFLOW_VENV)
+	$(VENV)/bin/uv pip sync --quiet --python $(MLFLOW_VENV) --require-hashes requirements/mlflow.txt
 	touch $@
 
 # llama.cpp has no wheel: it is compiled once, about two minutes on two cores, and kept in uv's cache.

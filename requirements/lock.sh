@@ -17,6 +17,7 @@ compile torch
 compile trainer
 compile test-trainer --constraints trainer.txt
 compile tgi-reader --override tgi-reader-overrides.txt
+compile mlflow
 compile llama-cpp
 compile llama-cpp-build
 compile dev

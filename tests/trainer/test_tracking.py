@@ -1,6 +1,5 @@
 """Numbers of a run on their way to TensorBoard, MLflow and W&B, and what happens when a tracker is away."""
 
-import base64
 import json
 import os
 import re
@@ -8,14 +7,11 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -33,118 +29,18 @@ from banktuner_trainer.tracking.mlflow_run import MlflowRun
 from banktuner_trainer.tracking.record import METRICS_FILE, Follower, Recorder, loss_curve, read_points
 from banktuner_trainer.tracking.run import tracked
 from tests.trainer.harness import Pod, run_config
+from tests.trainer.mlflow_server import CLERK, LOGIN, MlflowServer
 
 SECRET = "mlflow-login"
-API = "/api/2.0/mlflow/"
 
 
-class Mlflow(ThreadingHTTPServer):
-    """The part of MLflow's REST interface that the sidecar uses, over real HTTP, with its state in memory."""
-
-    def __init__(self) -> None:
-        """On a free port; `refusing`: answers 503 to everything."""
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.experiments: dict[str, str] = {}
-        self.runs: dict[str, dict[str, Any]] = {}
-        self.logins: set[str] = set()
-        self.refused = 0
-        self.refusing = False
-        self.lock = threading.Lock()
-
-    @property
-    def uri(self) -> str:
-        """Where it listens."""
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-    def run(self) -> dict[str, Any]:
-        """The only run."""
-        [only] = self.runs.values()
-        return only
-
-    def answer(self, call: str, body: dict[str, Any]) -> dict[str, Any] | None:
-        """What a call gives; None: there is no such thing."""
-        if call == "experiments/get-by-name":
-            number = self.experiments.get(body["experiment_name"])
-            return {"experiment": _experiment(number, body["experiment_name"])} if number else None
-        if call == "experiments/create":
-            self.experiments[body["name"]] = str(len(self.experiments) + 1)
-            return {"experiment_id": self.experiments[body["name"]]}
-        if call == "runs/create":
-            tags = {tag["key"]: tag["value"] for tag in body["tags"]}
-            made = {"id": f"r{len(self.runs)}", "experiment": body["experiment_id"], "name": body["run_name"]}
-            self.runs[made["id"]] = made | {"tags": tags, "params": [], "metrics": [], "status": "RUNNING"}
-            return {"run": _run(self.runs[made["id"]])}
-        if call == "runs/search":
-            wanted = re.fullmatch(r"tags\.`(.+)` = '(.+)'", body["filter"])
-            assert wanted is not None
-            found = [run for run in self.runs.values() if run["tags"].get(wanted[1]) == wanted[2]]
-            return {"runs": [_run(run) for run in found if run["experiment"] in body["experiment_ids"]]}
-        if call == "runs/get":
-            return {"run": _run(self.runs[body["run_id"]])}
-        if call == "runs/log-batch":
-            self.runs[body["run_id"]]["params"].extend(body.get("params", []))
-            self.runs[body["run_id"]]["metrics"].extend(body.get("metrics", []))
-            return {}
-        assert call == "runs/update", call
-        run = self.runs[body["run_id"]]
-        run["status"] = body.get("status", run["status"])
-        return {"run_info": _run(run)["info"]}
-
-
-def _experiment(number: str, name: str) -> dict[str, Any]:
-    return {"experiment_id": number, "name": name, "lifecycle_stage": "active", "artifact_location": "mem:/"}
-
-
-def _run(run: dict[str, Any]) -> dict[str, Any]:
-    info = {"run_id": run["id"], "run_uuid": run["id"], "experiment_id": run["experiment"], "status": run["status"]}
-    info |= {"run_name": run["name"], "lifecycle_stage": "active", "artifact_uri": "mem:/", "start_time": 1}
-    return {"info": info, "data": {"params": run["params"], "metrics": [], "tags": []}}
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Mlflow
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:
-        query = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
-        self._answer(query)
-
-    def do_POST(self) -> None:
-        self._answer(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-
-    def do_PATCH(self) -> None:
-        self.do_POST()
-
-    def _answer(self, body: dict[str, Any]) -> None:
-        with self.server.lock:
-            self.server.logins.add(self.headers.get("Authorization", ""))
-            if self.server.refusing:
-                self.server.refused += 1
-                return self._send(503, {"error_code": "TEMPORARILY_UNAVAILABLE", "message": "away"})
-            answer = self.server.answer(urlsplit(self.path).path.removeprefix(API), body)
-        if answer is None:
-            return self._send(404, {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "none"})
-        return self._send(200, answer)
-
-    def _send(self, status: int, body: dict[str, Any]) -> None:
-        content = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *_: object) -> None:
-        """Quiet."""
-
-
-@pytest.fixture
-def mlflow_server() -> Iterator[Mlflow]:
-    server = Mlflow()
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+@pytest.fixture(scope="module")
+def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
+    server = MlflowServer(tmp_path_factory.mktemp("mlflow"))
+    server.start()
+    server.ask("POST", "users/create", username=CLERK[0], password=CLERK[1])
     yield server
-    server.shutdown()
-    server.server_close()
+    server.stop()
 
 
 @pytest.fixture
@@ -236,75 +132,87 @@ def test_parameters_are_told_without_places_and_credentials() -> None:
     assert not [name for name in told.parameters if re.search("output|agent|credential|tracking", name)]
 
 
-def test_mlflow_gets_parameters_once_metrics_by_step_and_the_ending(pod: Pod, mlflow_server: Mlflow) -> None:
+def test_mlflow_gets_parameters_once_metrics_by_step_and_the_ending(pod: Pod, mlflow_server: MlflowServer) -> None:
     write_config(pod, tracking_run(mlflow={"uri": mlflow_server.uri, "secretRef": {"name": SECRET}}))
     recorder = Recorder(pod.work / "tracking")
     recorder.add(10, {"loss": 2.0, "learning_rate": 0.1}, at=1700000000.5)
-    prefix = secret_env_prefix(SECRET)
-    login = {f"{prefix}MLFLOW_TRACKING_USERNAME": "clerk", f"{prefix}MLFLOW_TRACKING_PASSWORD": "pa55"}
+    login = {secret_env_prefix(SECRET) + name: value for name, value in LOGIN.items()}
     with sidecar_process(pod, **login) as process:
-        eventually(lambda: bool(mlflow_server.runs) and len(mlflow_server.run()["metrics"]) == 2)
-        assert mlflow_server.run()["status"] == "RUNNING"
+        eventually(lambda: [run for run in mlflow_server.runs("banktuner") if run["data"].get("metrics")])
+        [run] = mlflow_server.runs("banktuner")
+        assert run["info"]["status"] == "RUNNING"
         recorder.add(20, {"loss": 1.0}, at=1700000001.0)
         recorder.result([metric("perplexity", 3.5)])
         process.send_signal(signal.SIGTERM)
         output, _ = process.communicate(timeout=60)
     assert process.returncode == 0, output
-    run = mlflow_server.run()
-    assert list(mlflow_server.experiments) == ["banktuner"]
-    assert (run["name"], run["tags"]["banktuner.uid"], run["status"]) == ("bank/job", "u-1", "FINISHED")
-    assert {"key": "lora.rank", "value": "8"} in run["params"]
-    first = {"key": "loss", "value": 2.0, "timestamp": 1700000000500, "step": 10}
-    assert first.items() <= next(one for one in run["metrics"] if one["key"] == "loss").items()
-    assert [(one["key"], one["step"]) for one in run["metrics"]] == [
-        ("loss", 10),
-        ("learning_rate", 10),
-        ("loss", 20),
-        ("perplexity", 20),
-    ]
-    assert mlflow_server.logins == {"Basic " + base64.b64encode(b"clerk:pa55").decode()}
-    assert "pa55" not in output
+    [run] = mlflow_server.runs("banktuner")
+    assert (run["info"]["run_name"], run["info"]["status"]) == ("bank/job", "FINISHED")
+    assert {"key": "banktuner.uid", "value": "u-1"} in run["data"]["tags"]
+    assert {"key": "lora.rank", "value": "8"} in run["data"]["params"]
+    first, second = mlflow_server.history(run, "loss")
+    assert {"key": "loss", "value": 2.0, "timestamp": 1700000000500, "step": 10}.items() <= first.items()
+    assert (second["value"], second["step"]) == (1.0, 20)
+    assert [point["step"] for point in mlflow_server.history(run, "learning_rate")] == [10]
+    assert [point["value"] for point in mlflow_server.history(run, "perplexity")] == [3.5]
+    assert CLERK[1] not in output
 
 
-def test_the_next_attempt_goes_on_in_the_same_run(tmp_path: Path, mlflow_server: Mlflow, own_environment: None) -> None:
+def test_the_next_attempt_goes_on_in_the_same_run(
+    tmp_path: Path, mlflow_server: MlflowServer, own_environment: None
+) -> None:
     told = tracked(run_config("Instruction", "LoRA"))
     settings = MlflowTracking(uri=mlflow_server.uri, experiment="cards")
     Recorder(tmp_path).add(10, {"loss": 2.0})
     for ending in (False, True):
         run = MlflowRun(settings, told)
-        run.start({})
+        run.start(LOGIN)
         run.points(Follower(tmp_path / METRICS_FILE).unread())
         run.finish(ending)
-    found = mlflow_server.run()
-    assert found["status"] == "FINISHED"
-    assert len(found["params"]) == len(told.parameters)
-    assert len({(one["timestamp"], one["step"]) for one in found["metrics"]}) == 1  # a server keeps one of these
+    [found] = mlflow_server.runs("cards")
+    assert found["info"]["status"] == "FINISHED"
+    assert len(found["data"]["params"]) == len(told.parameters)
+    assert len(mlflow_server.history(found, "loss")) == 1
 
 
 def test_a_tracker_that_comes_back_gets_everything(
-    tmp_path: Path, mlflow_server: Mlflow, own_environment: None
+    tmp_path: Path, mlflow_server: MlflowServer, own_environment: None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    run = tracking_run(mlflow={"uri": mlflow_server.uri})
-    mlflow_server.refusing = True
+    run = tracking_run(mlflow={"uri": mlflow_server.uri, "experiment": "loans"})
+    mlflow_server.stop()
     Recorder(tmp_path / "tracking").add(10, {"loss": 2.0})
+    os.environ.update(LOGIN)
     [tracker] = sidecar.trackers(run, tmp_path, {})
     tracker.start()
-    eventually(lambda: mlflow_server.refused >= 2)
-    mlflow_server.refusing = False
-    eventually(lambda: bool(mlflow_server.runs) and len(mlflow_server.run()["metrics"]) == 1)
+    eventually(lambda: caplog.text.count("trying again") >= 2)
+    mlflow_server.start()
+    eventually(lambda: [run for run in mlflow_server.runs("loans") if run["data"].get("metrics")])
     Recorder(tmp_path / "tracking").add(20, {"loss": 1.0})
     tracker.stop()
     assert tracker.ended(60)
-    assert [one["step"] for one in mlflow_server.run()["metrics"]] == [10, 20]
-    assert mlflow_server.run()["status"] == "FAILED"  # no result came
+    [found] = mlflow_server.runs("loans")
+    assert [point["step"] for point in mlflow_server.history(found, "loss")] == [10, 20]
+    assert found["info"]["status"] == "FAILED"  # no result came
 
 
-def test_a_pod_that_records_nothing_leaves_the_tracker_alone(tmp_path: Path, mlflow_server: Mlflow) -> None:
+def test_a_login_that_is_refused_is_told_without_it(
+    tmp_path: Path, mlflow_server: MlflowServer, own_environment: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    os.environ.update(LOGIN | {"MLFLOW_TRACKING_PASSWORD": "no-longer-valid"})
+    Recorder(tmp_path / "tracking").add(10, {"loss": 2.0})
     [tracker] = sidecar.trackers(tracking_run(mlflow={"uri": mlflow_server.uri}), tmp_path, {})
+    tracker.start()
+    eventually(lambda: "trying again" in caplog.text)
+    assert "401" in caplog.text and "no-longer-valid" not in caplog.text
+
+
+def test_a_pod_that_records_nothing_leaves_the_tracker_alone(tmp_path: Path, mlflow_server: MlflowServer) -> None:
+    asked = tracking_run(mlflow={"uri": mlflow_server.uri, "experiment": "idle"})
+    [tracker] = sidecar.trackers(asked, tmp_path, LOGIN)
     tracker.start()
     tracker.stop()
     assert tracker.ended(60)
-    assert not mlflow_server.logins
+    assert mlflow_server.runs("idle") == []
 
 
 def test_trackers_that_are_down_or_hang_end_with_the_job(pod: Pod, silent_port: int, tmp_path: Path) -> None:
