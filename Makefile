@@ -95,20 +95,21 @@ $(VENV)/.ready: requirements/uv.txt requirements/dev.txt
 	$(VENV)/bin/uv pip sync --quiet --python $(VENV) --require-hashes requirements/dev.txt
 	touch $@
 
+# An environment of its own in the target's folder, with what the first prerequisite locks.
+define environment
+$(VENV)/bin/uv venv --quiet --clear --python $(VENV)/bin/python $(@D)
+$(VENV)/bin/uv pip sync --quiet --python $(@D) --require-hashes $<
+touch $@
+endef
+
 $(TRAINER_VENV)/.ready: requirements/test-trainer.txt | $(VENV)/.ready
-	$(VENV)/bin/uv venv --quiet --clear --python $(VENV)/bin/python $(TRAINER_VENV)
-	$(VENV)/bin/uv pip sync --quiet --python $(TRAINER_VENV) --require-hashes requirements/test-trainer.txt
-	touch $@
+	$(environment)
 
 $(TGI_READER_VENV)/.ready: requirements/tgi-reader.txt | $(VENV)/.ready
-	$(VENV)/bin/uv venv --quiet --clear --python $(VENV)/bin/python $(TGI_READER_VENV)
-	$(VENV)/bin/uv pip sync --quiet --python $(TGI_READER_VENV) --require-hashes requirements/tgi-reader.txt
-	touch $@
+	$(environment)
 
 $(MLFLOW_VENV)/.ready: requirements/mlflow.txt | $(VENV)/.ready
-	$(VENV)/bin/uv venv --quiet --clear --python $(VENV)/bin/python $(MLFLOW_VENV)
-	$(VENV)/bin/uv pip sync --quiet --python $(MLFLOW_VENV) --require-hashes requirements/mlflow.txt
-	touch $@
+	$(environment)
 
 # llama.cpp has no wheel: it is compiled once, about two minutes on two cores, and kept in uv's cache.
 $(LLAMA_CPP_VENV)/.ready: requirements/llama-cpp.txt requirements/llama-cpp-build.txt requirements/llama-cpp.cmake | $(VENV)/.ready
@@ -122,6 +123,4 @@ $(LLAMA_CPP_VENV)/.ready: requirements/llama-cpp.txt requirements/llama-cpp-buil
 $(UI_VENV)/.ready: requirements/test-ui.txt | $(VENV)/.ready
 	command -v chromedriver >/dev/null || { apt-get update -q && \
 		apt-get install -y -q --no-install-recommends chromium chromium-driver fonts-dejavu-core; }
-	$(VENV)/bin/uv venv --quiet --clear --python $(VENV)/bin/python $(UI_VENV)
-	$(VENV)/bin/uv pip sync --quiet --python $(UI_VENV) --require-hashes requirements/test-ui.txt
-	touch $@
+	$(environment)

@@ -191,8 +191,11 @@ def test_a_merge_that_cannot_fit_is_refused_before_the_training(
 
 
 def test_an_unknown_limit_refuses_nothing(tmp_path: Path) -> None:
-    run = with_limit(0, "Full")
-    check.check_weights(run, folder_of(LLAMA_2, tmp_path), CPU)
+    folder = folder_of(LLAMA_2, tmp_path)
+    with pytest.raises(TrainerError):
+        check.check_weights(with_limit(1, "Full"), folder, CPU)
+    check.check_weights(with_limit(0, "Full"), folder, CPU)
+    assert check.check_rows(with_limit(0, "Full"), folder, CPU, [100], []) is None
 
 
 def test_an_encoder_is_counted(tmp_path: Path) -> None:

@@ -32,6 +32,8 @@ from tests.trainer.harness import Pod, run_config
 from tests.trainer.mlflow_server import CLERK, LOGIN, MlflowServer
 
 SECRET = "mlflow-login"
+MOUNTED = {secret_env_prefix(SECRET) + name: value for name, value in LOGIN.items()}
+"""The login as the pod's environment has it."""
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +77,17 @@ def sidecar_process(pod: Pod, **environment: str) -> Iterator[subprocess.Popen[s
             yield process
         finally:
             process.kill()
+
+
+def read_until(process: subprocess.Popen[str], told: str) -> str:
+    """What it printed up to the line that tells it."""
+    assert process.stdout is not None
+    seen = ""
+    while told not in seen:
+        line = process.stdout.readline()
+        assert line, seen
+        seen += line
+    return seen
 
 
 def eventually(holds: Callable[[], bool], seconds: float = 120) -> None:
@@ -136,8 +149,7 @@ def test_mlflow_gets_parameters_once_metrics_by_step_and_the_ending(pod: Pod, ml
     write_config(pod, tracking_run(mlflow={"uri": mlflow_server.uri, "secretRef": {"name": SECRET}}))
     recorder = Recorder(pod.work / "tracking")
     recorder.add(10, {"loss": 2.0, "learning_rate": 0.1}, at=1700000000.5)
-    login = {secret_env_prefix(SECRET) + name: value for name, value in LOGIN.items()}
-    with sidecar_process(pod, **login) as process:
+    with sidecar_process(pod, **MOUNTED) as process:
         eventually(lambda: [run for run in mlflow_server.runs("banktuner") if run["data"].get("metrics")])
         [run] = mlflow_server.runs("banktuner")
         assert run["info"]["status"] == "RUNNING"
@@ -178,11 +190,10 @@ def test_the_next_attempt_goes_on_in_the_same_run(
 def test_a_tracker_that_comes_back_gets_everything(
     tmp_path: Path, mlflow_server: MlflowServer, own_environment: None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    run = tracking_run(mlflow={"uri": mlflow_server.uri, "experiment": "loans"})
+    run = tracking_run(mlflow={"uri": mlflow_server.uri, "experiment": "loans", "secretRef": {"name": SECRET}})
     mlflow_server.stop()
     Recorder(tmp_path / "tracking").add(10, {"loss": 2.0})
-    os.environ.update(LOGIN)
-    [tracker] = sidecar.trackers(run, tmp_path, {})
+    [tracker] = sidecar.trackers(run, tmp_path, MOUNTED)
     tracker.start()
     eventually(lambda: caplog.text.count("trying again") >= 2)
     mlflow_server.start()
@@ -195,20 +206,18 @@ def test_a_tracker_that_comes_back_gets_everything(
     assert found["info"]["status"] == "FAILED"  # no result came
 
 
-def test_a_login_that_is_refused_is_told_without_it(
-    tmp_path: Path, mlflow_server: MlflowServer, own_environment: None, caplog: pytest.LogCaptureFixture
-) -> None:
-    os.environ.update(LOGIN | {"MLFLOW_TRACKING_PASSWORD": "no-longer-valid"})
-    Recorder(tmp_path / "tracking").add(10, {"loss": 2.0})
-    [tracker] = sidecar.trackers(tracking_run(mlflow={"uri": mlflow_server.uri}), tmp_path, {})
-    tracker.start()
-    eventually(lambda: "trying again" in caplog.text)
-    assert "401" in caplog.text and "no-longer-valid" not in caplog.text
+def test_a_login_that_is_refused_is_told_without_it(pod: Pod, mlflow_server: MlflowServer) -> None:
+    write_config(pod, tracking_run(mlflow={"uri": mlflow_server.uri, "secretRef": {"name": SECRET}}))
+    Recorder(pod.work / "tracking").add(10, {"loss": 2.0})
+    wrong = MOUNTED | {f"{secret_env_prefix(SECRET)}MLFLOW_TRACKING_PASSWORD": "no-longer-valid"}
+    with sidecar_process(pod, **wrong) as process:
+        seen = read_until(process, "trying again")
+    assert "401" in seen and "no-longer-valid" not in seen
 
 
 def test_a_pod_that_records_nothing_leaves_the_tracker_alone(tmp_path: Path, mlflow_server: MlflowServer) -> None:
-    asked = tracking_run(mlflow={"uri": mlflow_server.uri, "experiment": "idle"})
-    [tracker] = sidecar.trackers(asked, tmp_path, LOGIN)
+    asked = tracking_run(mlflow={"uri": mlflow_server.uri, "experiment": "idle", "secretRef": {"name": SECRET}})
+    [tracker] = sidecar.trackers(asked, tmp_path, MOUNTED)
     tracker.start()
     tracker.stop()
     assert tracker.ended(60)
@@ -225,13 +234,8 @@ def test_trackers_that_are_down_or_hang_end_with_the_job(pod: Pod, silent_port: 
     Recorder(pod.work / "tracking").add(10, {"loss": 2.0})
     prefix = secret_env_prefix(SECRET)
     login = {f"{prefix}WANDB_API_KEY": "k" * 40, f"{prefix}WANDB_BASE_URL": away}
-    seen = ""
     with sidecar_process(pod, HOME=str(tmp_path), **login) as process:
-        assert process.stdout is not None
-        while "mlflow: " not in seen:
-            line = process.stdout.readline()
-            assert line, seen
-            seen += line
+        seen = read_until(process, "mlflow: ")
         process.send_signal(signal.SIGTERM)
         rest, _ = process.communicate(timeout=60)
     assert process.returncode == 0

@@ -80,7 +80,7 @@ class Lexicon:
         found: Places = defaultdict(list)
         for place, word in enumerate(text):
             for rest, concept in self._starting(word):
-                if not rest or all(_same(text, place + 1 + step, part) for step, part in enumerate(rest)):
+                if all(_same(text, place + 1 + step, part) for step, part in enumerate(rest)):
                     found[concept].append(place)
         return found
 
