@@ -87,7 +87,7 @@ lock: $(VENV)/.ready ## Resolves requirements/*.in anew
 	UV=$(VENV)/bin/uv sh requirements/lock.sh
 
 clean: ## Removes what the commands above wrote into the checkout
-	rm -rf $(VENV) $(TRAINER_VENV) $(TGI_READER_VENV) $(LLAMA_CPP_VENV) $(UI_VENV) build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(TRAINER_VENV) $(TGI_READER_VENV) $(LLAMA_CPP_VENV) $(MLFLOW_VENV) $(UI_VENV) build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 $(VENV)/.ready: requirements/uv.txt requirements/dev.txt
 	$(PYTHON) -m venv $(VENV)

@@ -44,6 +44,8 @@ class Retriever:
         self._searched: Searched | None = None
         self._current: Current | None = None
         self._problem: str | None = "the index has not been looked at yet"
+        # One at a time: two that connect would write the encoder's files over each other's.
+        self._refreshing = threading.Lock()
         self._stopped = threading.Event()
         self._looked = threading.Event()
         # A daemon: a slow object store must not hold up the process's end.
@@ -90,9 +92,12 @@ class Retriever:
 
     def refresh(self) -> None:
         """Search the generation that the index's pointer names, once it answers. Waits. Raises RetrievalError."""
-        if self._searched is None:
-            self._searched = self._connect()
-        searched = self._searched
+        with self._refreshing:
+            if self._searched is None:
+                self._searched = self._connect()
+            self._take_newest(self._searched)
+
+    def _take_newest(self, searched: Searched) -> None:
         newest = pointer.read(searched.index).current
         if newest is None or (self._current and newest.generation == self._current.generation):
             return

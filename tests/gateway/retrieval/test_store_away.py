@@ -1,6 +1,9 @@
 """An object store that is away when the gateway starts: it answers without documents, says so, and finds them later."""
 
 import json
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -8,7 +11,8 @@ import pytest
 
 from banktuner_gateway.retrieval import retriever as retrieval
 from banktuner_gateway.retrieval.config import load_config
-from banktuner_gateway.retrieval.retriever import open_retriever
+from banktuner_gateway.retrieval.errors import RetrievalError, invalid_config
+from banktuner_gateway.retrieval.retriever import Retriever, Searched, open_retriever
 from tests.contract.harness import S3Server
 from tests.gateway.harness import AUTH, CHAT
 from tests.gateway.retrieval.test_job import PREFIX, run_job, s3, settings
@@ -45,3 +49,18 @@ def test_a_search_begins_when_the_object_store_is_back(
     s3.start()
     searching.refresh()
     assert "Freezing a card" in {one.chunk.section for one in searching.search("How do I freeze my card?")}
+
+
+def test_two_threads_do_not_connect_at_once() -> None:
+    connecting = threading.Lock()
+
+    def connect() -> Searched:
+        assert connecting.acquire(blocking=False)
+        time.sleep(0.1)
+        connecting.release()
+        raise invalid_config("away", "knowledge.embedding.uri")
+
+    searching = Retriever(connect, top_k=4)
+    with ThreadPoolExecutor(2) as threads:
+        asked = [threads.submit(searching.refresh) for _ in range(2)]
+    assert [type(one.exception()) for one in asked] == [RetrievalError, RetrievalError]
