@@ -37,6 +37,9 @@ def _options(names: list[str]) -> argparse.Namespace:
 def _device(wanted: str) -> str:
     import torch
 
+    if wanted == "cpu":
+        # torch asks for it at the first use of CUDA, and the jobs that are started inherit it.
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
     if wanted != "auto":
         return wanted
     return "cuda" if torch.cuda.is_available() else "cpu"

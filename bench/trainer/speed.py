@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from banktuner_api.common import Precision
 from banktuner_api.finetunejob_methods import Method
 from banktuner_api.handshake import Staged, StagedFile
 from banktuner_api.run_config import RunConfig
@@ -39,6 +40,7 @@ class Case:
     rows: int
     batch: int
     packing: bool = False
+    precision: Precision = "Auto"
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class Track:
         dataset = generated(scratch)
         self.case = case
         self.folder = model_folder(scratch, case.name, case.shape, dataset)
-        self.device: Device = choose_device("Auto", gpus=int(cuda))
+        self.device: Device = choose_device(case.precision, gpus=int(cuda))
         self.tokenizer = load_tokenizer(self.folder)
         self.rows = rows_of_turns(self.tokenizer, dataset / "banking-train.jsonl", case.rows)
         self.held_out = rows_of_turns(self.tokenizer, dataset / "banking-test.jsonl", HELD_OUT)
@@ -127,13 +129,14 @@ class Track:
         packed = {"packing": True, "batchSize": 1, "maxLength": self.batch_tokens}
         plain = {"packing": False, "batchSize": self.case.batch, "maxLength": 2048}
         fixed = {"epochs": 1, "learningRate": LEARNING_RATE, "scheduler": "Linear", "warmupSteps": 0, "seed": SEED}
+        numbers = {"precision": self.case.precision, "gradientCheckpointing": False}
         return {
             "task": "Instruction",
             "method": self.case.method.value,
             "model": {"uri": "s3://bench/model"},
             "dataset": {"uri": "s3://bench/train.jsonl", "format": "Alpaca"},
             "lora": {"rank": 16, "alpha": 32, "dropout": 0.0, "targetModules": ["all-linear"]},
-            "training": fixed | {"gradientCheckpointing": False} | (packed if self.case.packing else plain),
+            "training": fixed | numbers | (packed if self.case.packing else plain),
             "output": {"uri": "s3://bench/out"},
         }
 

@@ -1,6 +1,7 @@
 """Training speed on short rows beside trl's: on the CPU a small Llama, on a GPU TinyLlama's and Llama-2-7B's shapes."""
 
 import statistics
+from dataclasses import replace
 
 from banktuner_api.finetunejob_methods import Method
 from bench.rows import Measurement, Row, Settings
@@ -12,6 +13,7 @@ GIB = 1024**3
 SAME_LOSS = 0.02
 """Nats. The batches are the same, the order of summation is not."""
 CPU = Case("llama-15m", LLAMA_15M, Method.LORA, rows=320, batch=8)
+CPU_FP32 = replace(CPU, precision="FP32")
 GPU = (
     Case("tinyllama", TINYLLAMA, Method.LORA, rows=2048, batch=32, packing=True),
     Case("tinyllama", TINYLLAMA, Method.QLORA, rows=2048, batch=32, packing=True),
@@ -21,8 +23,18 @@ GPU = (
 
 
 def on_cpu(settings: Settings) -> list[Row]:
+    """In the precision that the trainer chooses here; the losses of the runs are compared too."""
+    return _beside_trl(settings, CPU, "throughput")
+
+
+def on_cpu_in_float32(settings: Settings) -> list[Row]:
+    """The same where nothing is computed in 16 bit, as on most CPUs."""
+    return _beside_trl(settings, CPU_FP32, "throughput_fp32")
+
+
+def _beside_trl(settings: Settings, case: Case, name: str) -> list[Row]:
     """Ours, plain trl and trl's packing in turn, as often as ROUNDS says."""
-    track = Track(CPU, settings.scratch, cuda=False)
+    track = Track(case, settings.scratch, cuda=False)
     ours, plain, packed = [], [], []
     for _ in range(ROUNDS):
         ours.append(_told("ours", track.ours()))
@@ -32,10 +44,10 @@ def on_cpu(settings: Settings) -> list[Row]:
     peer = f"trl plain {_mean(plain):.0f}, trl packing {_mean(packed):.0f}, ours {_mean(ours):.0f} tokens/s"
     gaps = [abs(one.loss - other.loss) for one, other in zip(ours, plain, strict=True)]
     losses = f"held-out loss: ours {ours[0].loss:.4f}, trl plain {plain[0].loss:.4f}"
-    length = f"{track.tokens / CPU.rows:.0f} tokens a row"
+    length = f"{track.tokens / case.rows:.0f} tokens a row"
     return [
-        Row("throughput_ratio", statistics.mean(ratios), "x", 1.4, f"{peer}; {length}", ratios),
-        Row("throughput_loss_gap", max(gaps), "nats", SAME_LOSS, losses, gaps, lower_is_better=True),
+        Row(f"{name}_ratio", statistics.mean(ratios), "x", 1.4, f"{peer}; {length}", ratios),
+        Row(f"{name}_loss_gap", max(gaps), "nats", SAME_LOSS, losses, gaps, lower_is_better=True),
     ]
 
 
@@ -79,5 +91,6 @@ _GPU_NAMES = tuple(
 )
 MEASUREMENTS = (
     Measurement(("throughput_ratio", "throughput_loss_gap"), on_cpu, ("cpu",)),
+    Measurement(("throughput_fp32_ratio", "throughput_fp32_loss_gap"), on_cpu_in_float32, ("cpu",)),
     Measurement(_GPU_NAMES, on_gpu, ("cuda",)),
 )
