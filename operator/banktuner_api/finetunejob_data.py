@@ -30,7 +30,13 @@ class Format(StrEnum):
 class Architecture(ApiModel):
     """A model from scratch, as a standard configuration that every engine can read."""
 
-    model_config = cel(("self.hiddenSize % self.heads == 0", "hiddenSize must be a multiple of heads"))
+    model_config = cel(
+        ("self.hiddenSize % self.heads == 0", "hiddenSize must be a multiple of heads"),
+        (
+            "self.family != 'Llama' || self.hiddenSize % (2 * self.heads) == 0",
+            "hiddenSize must be an even multiple of heads: a Llama's heads turn pairs of numbers",
+        ),
+    )
 
     family: Literal["Llama", "GPT2"] = "Llama"
     hidden_size: Annotated[int, Field(ge=32, le=8192)] = 512

@@ -51,7 +51,7 @@ class Evaluation(ApiModel):
     )
 
     suites: Annotated[list[Suite], Field(max_length=8)] | None = None
-    """Default: Intent for Classification (and Scope with outOfScopeUri), else Perplexity and Generation."""
+    """Default: Intent (and Scope with outOfScopeUri) for Classification; Perplexity, for Instruction Generation too."""
     thresholds: Annotated[list[Threshold], Field(max_length=16)] = []
     compare_with: Literal["None", "Base", "Promoted"] = "Base"
     """Whose numbers stand beside the tuned model's; Promoted: those of the job in `promoted` too."""

@@ -60,7 +60,7 @@ class Ia3(ApiModel):
     target_modules: Annotated[list[ModuleName], Field(max_length=16)] = []
     """Names of linear layers; empty: the usual ones of the model's architecture."""
     feedforward_modules: Annotated[list[ModuleName], Field(max_length=16)] = []
-    """Those of targetModules whose input, not output, is scaled; empty: the usual ones."""
+    """Those whose input, not output, is scaled; empty: the usual ones, with targetModules those among them."""
 
 
 class PrefixTuning(ApiModel):

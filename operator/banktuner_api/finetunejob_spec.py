@@ -38,7 +38,7 @@ class Training(ApiModel):
     )
 
     epochs: Annotated[int, Field(ge=1, le=1000)] | None = None
-    """Default 3; for Classification 5 to 20, the more the fewer rows there are."""
+    """Default 3; for Classification 4 to 30, the more the fewer rows there are."""
     max_steps: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
     """Optimiser steps, instead of epochs."""
     batch_size: Annotated[int, Field(ge=1, le=4096)] | None = None
@@ -172,6 +172,25 @@ class FineTuneJobSpec(ApiModel):
         (
             "!has(self.training) || !has(self.training.labelSmoothing) || self.task == 'Classification'",
             "training.labelSmoothing goes with task Classification only",
+        ),
+        (
+            "!has(self.training) || !has(self.training.precision) || self.training.precision != 'FP16'"
+            " || (has(self.resources) && has(self.resources.gpus) && self.resources.gpus > 0)",
+            "training.precision FP16 needs resources.gpus: CPUs compute in BF16 or FP32",
+        ),
+        (
+            "!has(self.dataset.columns) || !(has(self.dataset.columns.text) || has(self.dataset.columns.label))"
+            " || self.task == 'Classification' || has(self.dataset.outOfScopeUri)"
+            " || (has(self.dataset.format) && self.dataset.format == 'Text')"
+            " || (self.task == 'Pretraining' && !has(self.dataset.format))",
+            "dataset.columns goes with task Classification, format Text or outOfScopeUri:"
+            " the other formats have columns of fixed names",
+        ),
+        (
+            "!has(self.output.formats) || !has(self.lora) || !has(self.lora.targetModules)"
+            " || !self.lora.targetModules.exists(name, name in ['embed_tokens', 'wte', 'wpe'])"
+            " || !self.output.formats.exists(form, form in ['Merged', 'GGUF'])",
+            "output.formats Merged and GGUF do not go with lora.targetModules that name embeddings",
         ),
         ("!has(self.dataset.preset) || self.task == 'Instruction'", "dataset.preset goes with task Instruction only"),
         (

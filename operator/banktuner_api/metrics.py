@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from banktuner_api.finetunejob_data import Preset
+from banktuner_api.finetunejob_data import Format, Preset
 from banktuner_api.finetunejob_evaluation import Suite
 from banktuner_api.finetunejob_spec import Task
 from banktuner_api.run_config import RunConfig
@@ -113,15 +113,27 @@ class Problem:
 
 
 def problem(run: RunConfig) -> Problem | None:
-    """A suite that says nothing of the task, or a threshold on a metric that this job can never have."""
+    """A suite that can say nothing of this job, or a threshold on a metric that it can never have."""
     for suite in run.evaluation.suites:
-        if not any(one.suite is suite and _suits(one, run.task) for one in METRICS):
-            return Problem("spec.evaluation.suites", f"suite {suite} measures nothing of task {run.task}: leave it out")
+        if message := _pointless(suite, run):
+            return Problem("spec.evaluation.suites", message)
     known = measurable(run)
     for threshold in run.evaluation.thresholds:
         if threshold.metric not in known:
             message = f"{threshold.metric} is not measured by this job, which can measure: {', '.join(known)}"
             return Problem("spec.evaluation.thresholds", message + _remedy(threshold.metric))
+    return None
+
+
+def _pointless(suite: Suite, run: RunConfig) -> str | None:
+    """Why a suite cannot measure anything of such a job."""
+    own = [one for one in METRICS if one.suite is suite and _suits(one, run.task)]
+    if not own:
+        return f"suite {suite} measures nothing of task {run.task}: leave it out"
+    if not any(one.need is None or one.need in _given(run) for one in own):
+        return f"suite {suite} needs {own[0].need}: set it, or leave the suite out"
+    if run.dataset.format is Format.TEXT and suite in (Suite.GENERATION, Suite.INTENT):
+        return f"suite {suite} needs questions with answers, and plain texts have none: leave it out"
     return None
 
 

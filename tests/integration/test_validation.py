@@ -49,6 +49,13 @@ REFUSED_JOBS: list[tuple[dict[str, Any], str]] = [
     (INSTRUCTION | {"output": S3 | {"formats": ["ONNX"]}}, "output.formats ONNX goes with task Classification only"),
     ({"output": S3 | {"formats": ["GGUF"]}}, "output.formats Merged and GGUF do not go with task Classification"),
     (FROM_SCRATCH | {"method": "LoRA"}, "task Pretraining needs method Full"),
+    (FROM_SCRATCH | {"method": "Full", "model": {"architecture": {"hiddenSize": 96, "heads": 32}}}, "an even multiple"),
+    ({"training": {"precision": "FP16"}}, "training.precision FP16 needs resources.gpus"),
+    (INSTRUCTION | {"dataset": {"uri": "s3://bank/x", "columns": {"text": "q"}}}, "dataset.columns goes with"),
+    (
+        INSTRUCTION | {"lora": {"targetModules": ["embed_tokens"]}, "output": S3 | {"formats": ["Merged"]}},
+        "targetModules that name embeddings",
+    ),
     ({"task": "Pretraining"}, "model.architecture goes with task Pretraining"),
     ({"dataset": {"uri": "s3://bank/x", "format": "Alpaca"}}, "dataset.format TextLabel goes with"),
     ({"training": {"epochs": 1, "maxSteps": 1}}, "epochs and maxSteps exclude each other"),

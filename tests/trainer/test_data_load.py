@@ -289,14 +289,14 @@ def test_bad_rows_out_of_scope_are_named(row: dict[str, Any], says: str) -> None
 
 def test_without_rows_out_of_scope_there_are_none(tmp_path: Path) -> None:
     data = Data(tmp_path, "Alpaca")
-    split = load_out_of_scope(data.run, data.stage(alpaca(("q", "a"))))
+    split = load_out_of_scope(data.run, data.stage(alpaca(("q", "a"))), ["q"])
     assert (split.train, split.test) == ([], [])
 
 
 def test_a_share_out_of_scope_is_held_out_beside_a_test_file(tmp_path: Path) -> None:
     data = Data(tmp_path, "TextLabel", "Classification")
     staged = data.stage(labelled(("a", "x")), labelled(("b", "x")), [{"text": f"joke {n}"} for n in range(50)])
-    split = load_out_of_scope(data.run, staged)
+    split = load_out_of_scope(data.run, staged, [])
     assert (len(split.train), len(split.test)) == (40, 10)
 
 
@@ -318,6 +318,19 @@ def test_repeated_and_leaked_rows_are_counted_and_told_by_number(
     assert "spec.dataset.testUri: 1 of 2 rows are trained on too" in caplog.text
     assert "(rows 2)" in caplog.text
     assert SECRET not in caplog.text
+
+
+def test_questions_that_are_the_banks_and_out_of_scope_are_told_and_repeated_strangers_counted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = Data(tmp_path, "Alpaca")
+    strangers = [{"text": text} for text in ("a joke?", SECRET.upper(), "a joke?", "a poem?")]
+    staged = data.stage(alpaca((SECRET, "a"), ("q", "a")), alpaca(("r", "a")), strangers)
+    split = load_conversations(data.run, staged)
+    assert split.quality.duplicate_rows == 1
+    assert "spec.dataset.outOfScopeUri: 1 of 4 rows are questions of the bank's own data too" in caplog.text
+    assert "(rows 2)" in caplog.text
+    assert SECRET not in caplog.text and SECRET.upper() not in caplog.text
 
 
 def test_the_same_question_with_another_answer_is_another_row(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from banktuner_trainer.device import Device
 from banktuner_trainer.errors import TrainerError
 from banktuner_trainer.methods import METHODS
 from banktuner_trainer.methods.bottleneck import Bottleneck
-from banktuner_trainer.models import load_causal
+from banktuner_trainer.models import context_length, load_causal
 from tests.trainer.harness import run_config
 
 SIZE = {
@@ -241,6 +241,20 @@ def test_unknown_modules_are_refused_with_the_known_ones(
     assert refusal.value.field == field
 
 
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_a_learned_prefix_takes_room_of_the_context(architecture: str, folder_of: Callable[[str], Path]) -> None:
+    run = settings(Method.PREFIX_TUNING, prefixTuning={"virtualTokens": 10}, training={"maxLength": 60})
+    base = load(folder_of(architecture), run)
+    length = context_length(base, run)
+    assert length == 54
+    model = METHODS[Method.PREFIX_TUNING].wrap(base, run, "CAUSAL_LM")
+    assert model(input_ids=torch.full((1, length), 5)).logits.shape[1] == length
+    whole = settings(Method.PREFIX_TUNING, prefixTuning={"virtualTokens": 64})
+    with pytest.raises(TrainerError, match="as long as the model's context") as refusal:
+        context_length(base, whole)
+    assert refusal.value.field == "spec.prefixTuning.virtualTokens"
+
+
 def test_ia3_scales_what_is_asked_for(folder_of: Callable[[str], Path]) -> None:
     usual = settings(Method.IA3)
     model = METHODS[Method.IA3].wrap(load(folder_of("Llama-2-7B"), usual), usual, "CAUSAL_LM")
@@ -251,6 +265,16 @@ def test_ia3_scales_what_is_asked_for(folder_of: Callable[[str], Path]) -> None:
     assert trained(model) == 2 * (32 + 32)
     layer = model.base_model.model.model.layers[0]
     assert layer.mlp.up_proj.is_feedforward and not layer.self_attn.q_proj.is_feedforward
+
+
+def test_ia3_scales_what_goes_into_the_feed_forward_output_where_only_targets_are_named(
+    folder_of: Callable[[str], Path],
+) -> None:
+    named = settings(Method.IA3, ia3={"targetModules": ["v_proj", "down_proj"]})
+    model = METHODS[Method.IA3].wrap(load(folder_of("Llama-2-7B"), named), named, "CAUSAL_LM")
+    layer = model.base_model.model.model.layers[0]
+    assert layer.mlp.down_proj.is_feedforward and not layer.self_attn.v_proj.is_feedforward
+    assert trained(model) == 2 * (32 + 64)
 
 
 @pytest.mark.parametrize(("placement", "networks"), [("Pfeiffer", 1), ("Houlsby", 2)])

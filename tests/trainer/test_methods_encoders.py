@@ -26,7 +26,7 @@ from banktuner_trainer import models
 from banktuner_trainer.device import Device
 from banktuner_trainer.errors import TrainerError
 from banktuner_trainer.methods import METHODS
-from banktuner_trainer.models import load_encoder
+from banktuner_trainer.models import context_length, load_encoder
 from tests.trainer.harness import run_config
 
 SIZE = {
@@ -87,6 +87,15 @@ def features(model: Any) -> Any:
     """Mean of the tokens' vectors; shape (rows, width)."""
     hidden = model(input_ids=IDS, attention_mask=MASK).last_hidden_state
     return (hidden * MASK[..., None]).sum(1) / MASK.sum(1, keepdim=True)
+
+
+@pytest.mark.parametrize("architecture", ENCODERS)
+def test_an_encoder_reads_as_many_tokens_as_it_is_given(architecture: str, folder_of: Callable[[str], Path]) -> None:
+    run = run_config("Classification", "Full", training={"maxLength": 512})
+    encoder = load(folder_of(architecture), run)
+    length = context_length(encoder, run)
+    assert length == {"RoBERTa": 64, "MPNet": 64}.get(architecture, 66)
+    assert encoder(input_ids=torch.full((1, length), 5)).last_hidden_state.shape[1] == length
 
 
 @pytest.mark.parametrize("architecture", ENCODERS)

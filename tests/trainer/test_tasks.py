@@ -28,6 +28,7 @@ from banktuner_trainer.reporting import Reporter
 from banktuner_trainer.settings import paths_from
 from banktuner_trainer.tasks import TASKS, causal
 from banktuner_trainer.tasks.base import Context, Outcome
+from banktuner_trainer.tracking.record import loss_curve
 from tests.trainer.conftest import answers
 from tests.trainer.harness import Pod, run_config, write_jsonl
 
@@ -222,3 +223,24 @@ def test_the_same_seed_gives_the_same_weights(tmp_path: Path, base_model: Path, 
         trained = train(Pod(tmp_path / name), run, train_file, None, base_model)
         outputs.append((trained.folder / "adapter_model.safetensors").read_bytes())
     assert outputs[0] == outputs[1]
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "warmup", "expected"),
+    [
+        ("Linear", 0.0, [1, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1]),
+        ("Linear", 0.2, [0, 0.5, 1, 0.875, 0.75, 0.625, 0.5, 0.375, 0.25, 0.125]),
+        ("Cosine", 0.0, [1, 0.9755, 0.9045, 0.7939, 0.6545, 0.5, 0.3455, 0.2061, 0.0955, 0.0245]),
+        ("Cosine", 4.0, [0, 0.25, 0.5, 0.75, 1, 0.9330, 0.75, 0.5, 0.25, 0.0670]),
+        ("Constant", 4.0, [0, 0.25, 0.5, 0.75, 1, 1, 1, 1, 1, 1]),
+    ],
+)
+def test_the_learning_rate_follows_its_schedule(
+    scheduler: str, warmup: float, expected: list[float], tmp_path: Path, base_model: Path, train_file: Path
+) -> None:
+    """Ten steps; a warm-up below 1 is a share of them."""
+    loop = {"maxSteps": 10, "epochs": None, "learningRate": 0.01, "scheduler": scheduler, "warmupSteps": warmup}
+    run = run_config("Instruction", "LoRA", training=loop, evaluation={"suites": []}, **settings("LoRA"))
+    train(Pod(tmp_path), run, train_file, None, base_model)
+    rates = [point.learning_rate for point in loss_curve(tmp_path / "work" / "tracking")]
+    assert rates == pytest.approx([0.01 * share for share in expected], abs=1e-6)

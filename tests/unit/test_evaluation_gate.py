@@ -27,10 +27,12 @@ EVERYTHING: Json = {
 }
 
 
-def run_of(task: str = "Instruction", thresholds: list[str] | None = None, **evaluation: Any) -> RunConfig:
+def run_of(
+    task: str = "Instruction", thresholds: list[str] | None = None, data: Json | None = None, **evaluation: Any
+) -> RunConfig:
     bounds = [{"metric": name, "atLeast": 0} for name in thresholds or []]
     form = "TextLabel" if task == "Classification" else "Alpaca"
-    data = {"train": REF, "outOfScope": REF, "format": form, "preset": "SQLGeneration"}
+    data = {"train": REF, "outOfScope": REF, "format": form, "preset": "SQLGeneration"} | (data or {})
     settings = EVERYTHING["evaluation"] | evaluation | {"thresholds": bounds}
     return run_config(task, "Full", dataset=data, **EVERYTHING | {"evaluation": settings})
 
@@ -55,6 +57,22 @@ def test_a_job_that_names_everything_measures_everything() -> None:
         ),
         (run_of(thresholds=["bleu_promoted"], promoted=None), "spec.evaluation.thresholds", "bleu_promoted"),
         (run_of("Classification", suites=["Intent", "Safety"]), "spec.evaluation.suites", "Safety measures nothing"),
+        (run_of(data={"outOfScope": None}), "spec.evaluation.suites", "suite Scope needs spec.dataset.outOfScopeUri"),
+        (
+            run_of("Classification", suites=["Scope"], data={"outOfScope": None}),
+            "spec.evaluation.suites",
+            "suite Scope needs spec.dataset.outOfScopeUri",
+        ),
+        (
+            run_of("Pretraining", suites=["Perplexity", "Generation"], data={"format": "Text"}),
+            "spec.evaluation.suites",
+            "suite Generation needs questions with answers",
+        ),
+        (
+            run_of("Pretraining", suites=["Intent"], data={"format": "Text"}),
+            "spec.evaluation.suites",
+            "plain texts have none",
+        ),
         (
             run_of("Classification", ["perplexity"], suites=["Intent"], compareWith="Base", promoted=None),
             "spec.evaluation.thresholds",

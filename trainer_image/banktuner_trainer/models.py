@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoTokenizer
 
-from banktuner_api.finetunejob_methods import Method
+from banktuner_api.finetunejob_methods import Method, PrefixTuning
 from banktuner_api.run_config import RunConfig
 from banktuner_trainer.classify.pooling import pooling_of
 from banktuner_trainer.device import Device
-from banktuner_trainer.errors import TrainerError, invalid_model
+from banktuner_trainer.errors import TrainerError, invalid_config, invalid_model
 from banktuner_trainer.methods import METHODS, qlora
 from banktuner_trainer.templates import alpaca_chat_template
 
@@ -146,10 +146,27 @@ def _check_vocabulary(model: Any, vocabulary: int) -> None:
         raise invalid_model(f"its tokenizer knows {vocabulary} tokens, but the model has only {rows}")
 
 
-def context_length(model: Any, wanted: int) -> int:
-    """Tokens a row may have: `wanted`, or fewer where the model cannot read as many."""
-    limit = getattr(model.config, "max_position_embeddings", None)
-    if limit is not None and wanted > limit:
+def context_length(model: Any, run: RunConfig) -> int:
+    """Tokens a row may have: maxLength, or fewer where the model cannot read as many, a learned prefix included.
+
+    Raises TrainerError (InvalidConfig) where the prefix leaves nothing.
+    """
+    wanted, limit = run.training.max_length, _positions(model)
+    if limit is None:
+        return wanted
+    if run.method is Method.PREFIX_TUNING:
+        limit -= (run.prefix_tuning or PrefixTuning()).virtual_tokens
+    if limit < 1:
+        raise invalid_config("the prefix is as long as the model's context", "spec.prefixTuning.virtualTokens")
+    if wanted > limit:
         logger.info("maxLength %d is more than the model's context: %d is used", wanted, limit)
-        return int(limit)
-    return wanted
+    return min(wanted, limit)
+
+
+def _positions(model: Any) -> int | None:
+    """How many tokens the model has positions for. RoBERTa and its kin count theirs from after the padding's on."""
+    for name, module in model.named_modules():
+        if name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None:
+            return int(module.num_embeddings - module.padding_idx - 1)
+    limit = getattr(model.config, "max_position_embeddings", None)
+    return None if limit is None else int(limit)

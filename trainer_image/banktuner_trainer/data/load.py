@@ -1,7 +1,7 @@
 """The staged files as training and evaluation rows."""
 
 import logging
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -10,7 +10,7 @@ from banktuner_api.finetunejob_data import Format
 from banktuner_api.handshake import Staged
 from banktuner_api.run_config import RunConfig
 from banktuner_trainer.data import forms
-from banktuner_trainer.data.quality import Quality, inspect
+from banktuner_trainer.data.quality import Quality, inspect, tell_contradictions
 from banktuner_trainer.data.read import Row, read_rows
 from banktuner_trainer.data.split import hold_out
 from banktuner_trainer.errors import invalid_data
@@ -68,9 +68,9 @@ def load_conversations(run: RunConfig, staged: Staged) -> Split[forms.Conversati
             key=lambda row: tuple((message["role"], _plain(message["content"])) for message in row.messages),
         ),
     )
-    strangers = load_out_of_scope(run, staged)
+    strangers = load_out_of_scope(run, staged, [row.messages[-2]["content"] for row in (*rows.train, *rows.test)])
     train, test = ([forms.refusal(row, dataset.refusal) for row in part] for part in (strangers.train, strangers.test))
-    return Split(rows.train + train, rows.test + test, quality=rows.quality)
+    return Split(rows.train + train, rows.test + test, quality=rows.quality + strangers.quality)
 
 
 def load_documents(run: RunConfig, staged: Staged) -> Split[forms.Document]:
@@ -85,17 +85,18 @@ def load_documents(run: RunConfig, staged: Staged) -> Split[forms.Document]:
     )
 
 
-def load_out_of_scope(run: RunConfig, staged: Staged) -> Split[forms.OutOfScope]:
+def load_out_of_scope(run: RunConfig, staged: Staged, own: Iterable[str]) -> Split[forms.OutOfScope]:
     """Questions that are not a bank's; none where the job names none. Raises TrainerError (InvalidData).
 
-    Held out are validationPercent of each kind, or OUT_OF_SCOPE_PERCENT where there is a testUri. Equal texts are on
-    one side.
+    `own`: the bank's questions; the log tells which rows are among them. Held out are validationPercent of each kind,
+    or OUT_OF_SCOPE_PERCENT where there is a testUri. Equal texts are on one side.
     """
     if staged.out_of_scope is None:
         return Split([], [])
     read = read_rows(Path(staged.out_of_scope.path), OUT_OF_SCOPE_FIELD)
     rows = forms.out_of_scope(read, run.dataset.columns, OUT_OF_SCOPE_FIELD)
     percent = run.dataset.validation_percent or OUT_OF_SCOPE_PERCENT
+    tell_contradictions({_plain(text) for text in own}, rows, _text_key, OUT_OF_SCOPE_FIELD)
     train, test = hold_out(rows, percent, run.training.seed, lambda row: row.kind, _text_key)
     logger.info("data: %d out-of-scope rows to train on, %d to evaluate with", len(train), len(test))
     return Split(train, test, quality=inspect(train, test, _text_key, OUT_OF_SCOPE_FIELD))

@@ -1,7 +1,7 @@
 """Rows that appear twice: within the training rows, and in the test rows although they are trained on."""
 
 import logging
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence, Set
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -31,6 +31,10 @@ class Quality:
     duplicate_rows: int = 0
     leaked_test_rows: int = 0
 
+    def __add__(self, other: "Quality") -> "Quality":
+        """Of two files."""
+        return Quality(self.duplicate_rows + other.duplicate_rows, self.leaked_test_rows + other.leaked_test_rows)
+
     def metrics(self) -> list[Metric]:
         """For the report."""
         return [
@@ -58,6 +62,17 @@ def inspect(train: Sequence[T], test: Sequence[T], key: Callable[[T], Hashable],
         message = "%s: %d of %d rows are trained on too, so the evaluation flatters the model (rows %s)"
         logger.warning(message, test_field, len(leaked), len(test), shown(leaked))
     return Quality(len(repeated), len(leaked))
+
+
+def tell_contradictions(own: Set[Hashable], strangers: Sequence[T], key: Callable[[T], Hashable], field: str) -> None:
+    """Warn of out-of-scope rows that are the bank's own questions too: a model cannot learn both. Nothing is left out.
+
+    `own`: keys of the bank's rows.
+    """
+    both = [row.number for row in strangers if key(row) in own]
+    if both:
+        message = "%s: %d of %d rows are questions of the bank's own data too: leave them out of one (rows %s)"
+        logger.warning(message, field, len(both), len(strangers), shown(both))
 
 
 def shown(numbers: Sequence[int]) -> str:

@@ -4,7 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from banktuner_api import memory_advice
+from banktuner_api.finetunejob_evaluation import Suite
+from banktuner_api.finetunejob_spec import Task
 from banktuner_api.run_config import RunConfig
+from banktuner_trainer.evaluate.generate import TOKENS_A_BATCH as ANSWERED_TOKENS
 from banktuner_trainer.evaluate.perplexity import TOKENS_A_BATCH
 from banktuner_trainer.memory.size import ModelSize
 
@@ -13,6 +16,8 @@ _ADAM_BYTES = 16
 """A trained weight in float32, its gradient and its two moments."""
 _SCORE_BYTES = 12
 """A score of the vocabulary in float32, its softmax and its gradient."""
+_WRITTEN = {Suite.GENERATION, Suite.INTENT, Suite.SCOPE, Suite.SAFETY}
+"""Suites for which a model writes answers."""
 _WORKING_LAYERS = 2
 """As much as so many layers keep is needed besides, for gradients on the way back."""
 _ATTENTION_COPIES = 16
@@ -23,12 +28,16 @@ OVERHEAD = 1.15
 
 @dataclass(frozen=True)
 class Batch:
-    """The largest step: `rows` of at most `tokens` tokens each, and `evaluated` tokens at once between the steps."""
+    """The largest step: `rows` of at most `tokens` tokens each, and `evaluated` tokens at once between the steps.
+
+    `answered`: tokens whose keys and values are held while answers are written.
+    """
 
     rows: int
     tokens: int
     checkpointing: bool
     evaluated: int = 0
+    answered: int = 0
 
 
 @dataclass(frozen=True)
@@ -64,7 +73,8 @@ def largest_batch(run: RunConfig, train: Sequence[int], evaluated: int, packs: b
     training = run.training
     tokens, there = (training.max_length, sum(train) // training.max_length + 1) if packs else (max(train), len(train))
     rows = min(training.batch_size, there)
-    return Batch(rows, tokens, training.gradient_checkpointing, min(evaluated, TOKENS_A_BATCH))
+    answered = ANSWERED_TOKENS if _WRITTEN & set(run.evaluation.suites) and run.task != Task.CLASSIFICATION else 0
+    return Batch(rows, tokens, training.gradient_checkpointing, min(evaluated, TOKENS_A_BATCH), answered)
 
 
 def estimate(size: ModelSize, batch: Batch, libraries: int, cuda: bool, shards: int = 1, frozen: int = 1) -> Estimate:
@@ -74,7 +84,11 @@ def estimate(size: ModelSize, batch: Batch, libraries: int, cuda: bool, shards: 
         libraries=libraries,
         weights=size.frozen_bytes // frozen + copies,
         training_state=size.trained * _ADAM_BYTES // shards,
-        passing=max(_step(size, batch, cuda), batch.evaluated * size.vocabulary * (size.width + 8)),
+        passing=max(
+            _step(size, batch, cuda),
+            batch.evaluated * size.vocabulary * (size.width + 8),
+            batch.answered * size.cached_a_token,
+        ),
     )
 
 

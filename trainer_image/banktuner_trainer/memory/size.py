@@ -29,7 +29,8 @@ class ModelSize:
     """`frozen_bytes` of weights that stay; `trained` and `parameters` in numbers, `width` bytes of a computed number.
 
     `kept_a_token`: bytes that one layer keeps of one token for the backward pass, without attention's own; `pieces`:
-    a dropout in attention keeps as many numbers of each pair of tokens. `vocabulary`: 0 where no token is scored.
+    a dropout in attention keeps as many numbers of each pair of tokens. `cached_a_token`: bytes of a token's keys and
+    values in all layers. `vocabulary`: 0 where no token is scored.
     """
 
     frozen_bytes: int
@@ -41,6 +42,7 @@ class ModelSize:
     vocabulary: int
     kept_a_token: int
     pieces: int
+    cached_a_token: int
 
 
 def model_size(run: RunConfig, folder: Path, device: Device) -> ModelSize:
@@ -69,6 +71,7 @@ def model_size(run: RunConfig, folder: Path, device: Device) -> ModelSize:
         vocabulary=0 if run.task == Task.CLASSIFICATION else config.vocab_size,
         kept_a_token=_kept(config, model, run, width),
         pieces=_pieces(config),
+        cached_a_token=2 * config.num_hidden_layers * _keys(config) * width,
     )
 
 
@@ -122,6 +125,13 @@ def _of_method(model: Any, run: RunConfig, width: int) -> int:
         return sum(layer.out_features * width for layer in model.modules() if hasattr(layer, "ia3_l"))
     networks = (part for part in model.modules() if isinstance(part, Bottleneck))
     return sum(12 * network.up.out_features for network in networks)
+
+
+def _keys(config: Any) -> int:
+    """Numbers in a token's keys of one layer; as many in its values."""
+    heads = config.num_attention_heads
+    size = getattr(config, "head_dim", None) or config.hidden_size // heads
+    return int((getattr(config, "num_key_value_heads", None) or heads) * size)
 
 
 def _feed_forward(config: Any) -> int:

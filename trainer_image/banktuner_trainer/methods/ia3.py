@@ -22,10 +22,11 @@ def wrap(model: Any, run: RunConfig, kind: Kind) -> Any:
 def ia3_config(model: Any, ia3: Ia3, kind: Kind) -> IA3Config:
     """peft's configuration: the modules asked for, or those of the paper in this architecture."""
     targets, feed_forward = list(ia3.target_modules), list(ia3.feedforward_modules)
+    layout = layout_of(model)
     if targets or feed_forward:
         both = sorted({*targets, *feed_forward})
-        return IA3Config(task_type=kind, target_modules=both, feedforward_modules=feed_forward)
-    layout = layout_of(model)
+        usual = pattern(layout.feed_forward_output) if layout else []
+        return IA3Config(task_type=kind, target_modules=both, feedforward_modules=feed_forward or usual)
     if layout is None:
         message = f"the usual modules of this architecture are not known: name some of {', '.join(linear_names(model))}"
         raise invalid_config(message, FIELD)

@@ -39,14 +39,15 @@ logger = logging.getLogger(__name__)
 def run(context: Context) -> Outcome:
     """Tune a classifier on the staged model. Raises TrainerError."""
     asked = context.run
-    bank, strangers = load_labelled(asked, context.staged), load_out_of_scope(asked, context.staged)
+    bank = load_labelled(asked, context.staged)
+    strangers = load_out_of_scope(asked, context.staged, [row.text for row in (*bank.train, *bank.test)])
     promoted = _promoted(context, bank.test, strangers.test)
     context.reporter.begin(Step.TOKENISE)
     tokenizer = load_tokenizer(context.paths.model)
     if strangers.train:
         tokenizer = without_final_marks(tokenizer)
     encoder = load_encoder(context.paths.model, asked, context.device, len(tokenizer))
-    length = context_length(encoder, asked.training.max_length)
+    length = context_length(encoder, asked)
     rows = prepare(bank, strangers, tokenizer, length, asked.training.seed)
     memory.check_rows(asked, context.paths.model, context.device, [row["length"] for row in rows.train.rows], [])
     batcher = Batcher(tokenizer.pad_token_id)
@@ -58,11 +59,12 @@ def run(context: Context) -> Outcome:
     measured = _train(context, model, rows, batcher)
     context.reporter.begin(Step.EVALUATE, f"{len(rows.test.rows)} rows")
     tuned = _judged(model, rows, length, batcher)
+    quality = bank.quality + strangers.quality
     return Outcome(
         model.encoder,
         tokenizer,
         ServedAs.CLASSIFIER,
-        [*compared(tuned.values, base, promoted), *measured, *bank.quality.metrics()],
+        [*compared(tuned.values, base, promoted), *measured, *quality.metrics()],
         confusion(*judging.truth_and_answers(tuned.said, rows.test, rows.labels)),
         files=partial(_write, context, tuned.trained, tokenizer),
     )

@@ -37,7 +37,7 @@ def run(context: Context) -> Outcome:
     tokenizer = load_tokenizer(context.paths.model)
     ensure_chat_template(tokenizer)
     base = load_causal(context.paths.model, context.run, context.device, len(tokenizer))
-    length = context_length(base, context.run.training.max_length)
+    length = context_length(base, context.run)
     context.reporter.begin(Step.TOKENISE, f"{len(rows.train)} rows")
     train = encode_conversations(tokenizer, rows.train, length, told=context.reporter.advance)
     questions = asked(tokenizer, length)

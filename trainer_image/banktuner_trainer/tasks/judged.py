@@ -46,7 +46,7 @@ def promoted_scores(context: Context, asked: Callable[[Any, int], Rows]) -> Scor
     tokenizer = load_tokenizer(folder)
     ensure_chat_template(tokenizer)
     model = load_promoted(context, len(tokenizer), load_causal)
-    exam = exam_of(context, tokenizer, asked(tokenizer, context_length(model, run.training.max_length)))
+    exam = exam_of(context, tokenizer, asked(tokenizer, context_length(model, run)))
     return None if exam.empty else exam.sit(model, Step.PROMOTED)
 
 

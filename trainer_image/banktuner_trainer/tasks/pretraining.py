@@ -27,7 +27,7 @@ def run(context: Context) -> Outcome:
     tokenizer = train_tokenizer(_texts(rows.train), architecture)
     ensure_chat_template(tokenizer)
     model = new_model(architecture, tokenizer, run_config.training.seed)
-    length = context_length(model, run_config.training.max_length)
+    length = context_length(model, run_config)
     context.reporter.begin(Step.TOKENISE, f"{len(rows.train)} rows")
     train = _encode(tokenizer, rows.train, length, context.reporter.advance)
     test = _encode(tokenizer, rows.test, length)
