@@ -12,7 +12,9 @@ REJECTION = (
 )
 ASSISTANT = "BankingAssistant-v1.0"
 Url = Annotated[str, Field(max_length=2048, pattern=r"^https?://[^\s@]+$")]
-Group = Annotated[str, Field(min_length=1, max_length=253)]
+LONGEST_NAME = 253
+"""Characters of a caller's or a group's name. Who has a longer one is not let in: no record could name it."""
+Group = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)]
 PublicValue = Annotated[str, Field(min_length=4, max_length=64)]
 
 

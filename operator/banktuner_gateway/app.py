@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
@@ -11,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from banktuner_api.serving import GatewayConfig
 from banktuner_gateway.deps import Deps
-from banktuner_gateway.errors import ApiError, from_http_exception
+from banktuner_gateway.errors import ApiError, from_http_exception, internal_error
 from banktuner_gateway.limits import BodyLimit
 from banktuner_gateway.observability import RequestObserver, RequestRecord
 from banktuner_gateway.openai import responses
@@ -38,7 +39,7 @@ def create_app(config: GatewayConfig, deps: Deps) -> FastAPI:
     app.state.config = config
     app.state.deps = deps
     app.add_middleware(BodyLimit)
-    app.add_middleware(RequestObserver, metrics=deps.metrics)
+    app.add_middleware(RequestObserver, metrics=deps.metrics, audited=partial(_audit, deps, internal_error()))
     app.add_exception_handler(ApiError, _answer_api_error)
     app.add_exception_handler(HTTPException, _answer_http_exception)
     app.include_router(chat.router)
@@ -76,13 +77,16 @@ def _record(request: Request) -> RequestRecord:
     return record
 
 
+async def _audit(deps: Deps, problem: ApiError, record: RequestRecord) -> None:
+    if record.route in AUDITED:
+        await keep_denial(deps.audit, deps.denials, record, problem)
+
+
 async def _answer_api_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ApiError)
     record = _record(request)
     record.error_code = error.code
-    deps: Deps = request.app.state.deps
-    if record.route in AUDITED:
-        await keep_denial(deps.audit, deps.denials, record, error)
+    await _audit(request.app.state.deps, error, record)
     if request.url.path.startswith(OPENAI_PREFIX):
         return JSONResponse(responses.error(error, record.request_id), error.status, error.headers)
     return error.response(record.request_id)

@@ -87,6 +87,11 @@ def from_http_exception(status: int, headers: Mapping[str, str] | None) -> ApiEr
     return ApiError(status, code, message, headers=headers)
 
 
+def internal_error() -> ApiError:
+    """500, for what nobody expected."""
+    return ApiError(500, "internal_error", "Something went wrong in the gateway.")
+
+
 def client_disconnected() -> ApiError:
     """499, for the log only: nobody is there to read it."""
     return ApiError(499, "client_disconnected", "The client went away.")

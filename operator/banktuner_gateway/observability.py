@@ -7,6 +7,7 @@ import json
 import logging
 import time
 import traceback
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import TracebackType
@@ -15,7 +16,7 @@ from uuid import uuid4
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from banktuner_gateway.errors import ApiError
+from banktuner_gateway.errors import internal_error
 from banktuner_gateway.stdout import LineQueue
 
 logger = logging.getLogger("banktuner.gateway.request")
@@ -120,9 +121,11 @@ class RequestRecord:
 class RequestObserver:
     """Outermost middleware: gives each request its id, answers what nobody caught with 500, logs and counts."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, audited: Callable[[RequestRecord], Awaitable[None]]) -> None:
+        """`audited`: puts a request that nobody answered on record."""
         self._app = app
         self._metrics = metrics
+        self._audited = audited
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request; other kinds of scope pass through."""
@@ -143,8 +146,9 @@ class RequestObserver:
         except Exception as error:
             record.error_code = "internal_error"
             logger.exception("unhandled", extra={"fields": {"request_id": record.request_id}})
+            await self._audited(record)
             if record.status == 0:
-                await _internal_error().response(record.request_id)(scope, receive, observed_send)
+                await internal_error().response(record.request_id)(scope, receive, observed_send)
             else:
                 raise ConnectionAbortedError(type(error).__name__) from None
         finally:
@@ -159,10 +163,6 @@ class RequestObserver:
             self._metrics.overhead.observe(seconds - record.upstream_seconds)
         if record.route not in QUIET_ROUTES:
             logger.info("request", extra={"fields": _log_fields(record, scope["method"], seconds)})
-
-
-def _internal_error() -> ApiError:
-    return ApiError(500, "internal_error", "Something went wrong in the gateway.")
 
 
 def _log_fields(record: RequestRecord, method: str, seconds: float) -> dict[str, object]:

@@ -64,10 +64,10 @@ def test_who_leaves_frees_engine_slot_and_conversation_and_is_recorded(files, st
         _ask_and_leave(client, path, body, engine)
         assert engine.abandoned.wait(1), "the engine works on for nobody"
         engine.mode = "ok"
-        _wait_for(lambda: any(one["outcome"] == "cancelled" for one in decisions(files)))
+        wait_for(lambda: any(one["outcome"] == "cancelled" for one in decisions(files)))
         # One slot a caller and one question a conversation: both are free soon after the record is kept.
         again = QUESTION | {"conversation_id": known}
-        _wait_for(lambda: client.post(CHAT, json=again, headers=AUTH).status_code == 200)
+        wait_for(lambda: client.post(CHAT, json=again, headers=AUTH).status_code == 200)
     [left] = [one for one in decisions(files) if one["outcome"] == "cancelled"]
     assert (left["status"], left["caller"], left["route"]) == (499, "teller", path)
     assert verify(files).returncode == 0
@@ -86,7 +86,7 @@ def _ask_and_leave(client: httpx.Client, path: str, body: dict, engine) -> None:
         assert engine.asked.wait(30)
 
 
-def _wait_for(true) -> None:
+def wait_for(true) -> None:
     for _ in range(200):
         if true():
             return

@@ -4,7 +4,7 @@ from typing import Any
 
 import jwt
 
-from banktuner_api.gateway import Jwt
+from banktuner_api.gateway import LONGEST_NAME, Jwt
 from banktuner_gateway.access.caller import Caller, Headers, bearer_token, unauthorized
 from banktuner_gateway.access.jwks import ALGORITHMS, Jwks
 
@@ -13,7 +13,6 @@ LEEWAY_SECONDS = 30
 """Between the provider's clock and this one."""
 _TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt"})
 """What a token may say it is. A provider signs other things with the same keys, such as logout tokens."""
-_MAX_NAME = 255
 _OPTIONS: jwt.types.Options = {"require": ["iss", "aud", "exp", "iat", "sub"]}
 
 
@@ -49,7 +48,7 @@ class JwtAuthenticator:
         except jwt.PyJWTError:
             raise unauthorized() from None
         name = claims["sub"]
-        if not 1 <= len(name) <= _MAX_NAME or not name.isprintable():
+        if not 1 <= len(name) <= LONGEST_NAME or not name.isprintable():
             raise unauthorized()
         return Caller(name, groups_of(claims.get(self._settings.groups_claim)))
 

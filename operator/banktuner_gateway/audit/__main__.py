@@ -41,7 +41,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     old.add_argument("files", type=Path, nargs="+", help="files of records, or folders with *.jsonl in them")
     old.add_argument("--before", type=date.fromisoformat, required=True, metavar="YYYY-MM-DD", help="day in UTC")
     digest = commands.add_parser("digest", help="digest of standard input, as the records have it")
-    digest.add_argument("purpose", choices=("request", "response"))
+    digest.add_argument("purpose", choices=("request", "earlier", "response"))
     digest.add_argument("--key-file", type=Path, required=True)
     return parser.parse_args(arguments)
 

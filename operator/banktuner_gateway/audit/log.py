@@ -102,7 +102,7 @@ class AuditLog:
         return self.state.head is not None and self.state.failing_since is None
 
     def digest(self, purpose: str, text: str) -> str:
-        """Keyed digest of a text, for `request_digest` and `response_digest` (purposes `request`, `response`)."""
+        """Keyed digest of a text. `purpose`: `request`, `earlier` or `response`, for the digest of that name."""
         return self._key.text_digest(purpose, text)
 
     async def append(self, entry: Decision | Erasure) -> int:

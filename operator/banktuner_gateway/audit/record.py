@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from banktuner_api.gateway import LONGEST_NAME
 from banktuner_gateway.audit.keys import AuditKey
 
 VERSION = 1
@@ -22,7 +23,7 @@ _MAC_BYTES = len(',"mac":""}') + 64
 
 Code = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:/-]{1,64}$")]
 """A word for programs. Sentences do not fit in, so that no text of a customer can."""
-Identifier = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Identifier = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME, pattern=r"^[^\x00-\x1f\x7f]*$")]
 TextDigest = Annotated[str, Field(pattern=r"^hmac-sha256:[a-z0-9-]{1,32}:[0-9a-f]{64}$")]
 Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 ChainId = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]
@@ -46,10 +47,24 @@ class Verdict(_Frozen):
     counts: Annotated[dict[Code, int], Field(max_length=64)] = {}
 
 
-class SourceUsed(_Frozen):
-    """A passage of the bank's own documents that the model was given. `digest` is the document's."""
+LONGEST_PATH = 512
 
-    document: Annotated[str, Field(min_length=1, max_length=512)]
+
+def fitted_path(path: str) -> str:
+    """A path as a record takes it. Of one over LONGEST_PATH characters: its beginning, "~", and its SHA-256 in hex."""
+    if len(path) <= LONGEST_PATH:
+        return path
+    digest = hashlib.sha256(path.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{path[: LONGEST_PATH - len(digest) - 1]}~{digest}"
+
+
+class SourceUsed(_Frozen):
+    """A passage of the bank's own documents that the model was given. `digest` is the passage's.
+
+    `document`: its path, or what `fitted_path` makes of a longer one.
+    """
+
+    document: Annotated[str, Field(min_length=1, max_length=LONGEST_PATH)]
     passage: Annotated[int, Field(ge=0)] | None = None
     digest: Annotated[str, Field(max_length=80)] | None = None
 
@@ -57,6 +72,9 @@ class SourceUsed(_Frozen):
 class Decision(_Frozen):
     """What was decided about one request. Digests are `AuditLog.digest` of the texts after masking; times in ms.
 
+    `request_digest`: the question; `earlier_digest`: the messages that the client sent before it;
+    `response_digest`: what left, None where nothing did. Verdicts of the stage `output` are on what left, or on what
+    was kept from it.
     A stream has two: `stream_started` before its first byte, `stream_ended` when all is known.
     """
 
@@ -73,6 +91,7 @@ class Decision(_Frozen):
     adapter: Identifier | None = None
     adapter_digest: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")] | None = None
     request_digest: TextDigest | None = None
+    earlier_digest: TextDigest | None = None
     response_digest: TextDigest | None = None
     verdicts: Annotated[list[Verdict], Field(max_length=32)] = []
     sources: Annotated[list[SourceUsed], Field(max_length=32)] = []

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,7 +10,7 @@ from contextlib import asynccontextmanager
 from banktuner_gateway.conversations.model import Turn as KeptTurn
 from banktuner_gateway.conversations.store import OpenTurn, open_turn
 from banktuner_gateway.engine.messages import Delta, Usage
-from banktuner_gateway.errors import ApiError
+from banktuner_gateway.errors import ApiError, internal_error
 from banktuner_gateway.observability import RequestRecord
 from banktuner_gateway.pipeline.messages import Question, Reply
 from banktuner_gateway.pipeline.outgoing import Outgoing
@@ -18,6 +19,8 @@ from banktuner_gateway.pipeline.prepare import Fixed, Ready, prepare
 from banktuner_gateway.pipeline.trace import Outcome, Trace, audit_unavailable
 from banktuner_gateway.privacy.vault import Vault
 from banktuner_gateway.targets import drawn
+
+logger = logging.getLogger("banktuner.gateway.pipeline")
 
 FILTERED = "content_filter"
 """What OpenAI's clients know as the reason why an answer ended early or was replaced."""
@@ -58,6 +61,11 @@ class Assistant:
             # In a task of its own: this one is cancelled.
             await asyncio.shield(asyncio.create_task(exchange.left()))
             raise
+        except Exception as error:
+            logger.exception("unhandled", extra={"fields": {"request_id": record.request_id}})
+            unexpected = internal_error()
+            await exchange.failed(unexpected)
+            raise unexpected from error
 
     @asynccontextmanager
     async def _turn(self, question: Question, record: RequestRecord) -> AsyncIterator[OpenTurn | None]:
@@ -82,6 +90,12 @@ class Exchange:
         self._vault = Vault()
         self._prepared: Fixed | Ready = Fixed("", refused=True)
         self._streaming = False
+        self._outgoing: Outgoing | None = None
+        self._sent = 0
+        """Characters of the model's words, masked, that left."""
+        self._instead = ""
+        """What left in the place of the model's words."""
+        self._last = Delta(finish_reason="stop", usage=Usage())
 
     async def begin(self, turn: OpenTurn | None) -> None:
         """Everything before the model."""
@@ -101,7 +115,7 @@ class Exchange:
         """Raises ApiError."""
         if isinstance(self._prepared, Fixed):
             return await self._fixed(self._prepared)
-        outgoing = Outgoing(self._parts, self._vault)
+        outgoing = self._outgoing = Outgoing(self._parts, self._vault)
         started = time.perf_counter()
         record = self._trace.request
         try:
@@ -112,6 +126,10 @@ class Exchange:
             record.upstream_seconds = time.perf_counter() - started
         self._served(said.model)
         text = await self._out(outgoing, said.text, at_end=True)
+        if outgoing.is_refusal:
+            self._instead = self._parts.rejection
+        else:
+            self._sent = outgoing.passed
         return await self._spoken(outgoing, text, said.finish_reason, said.usage)
 
     async def pieces(self) -> AsyncIterator[str]:
@@ -122,36 +140,45 @@ class Exchange:
         self._streaming = True
         await self._trace.keep("started", 200, "stream_started")
         if isinstance(self._prepared, Fixed):
-            yield self._prepared.text
+            self._instead = self._prepared.text
+            yield self._instead
             await self._fixed(self._prepared)
             return
-        outgoing = Outgoing(self._parts, self._vault)
+        outgoing = self._outgoing = Outgoing(self._parts, self._vault)
         sent: list[str] = []
-        last = Delta(finish_reason="stop")
-        async for delta in self._deltas(self._prepared):
-            if not sent:
-                sent.append("")
-                yield ""
-            last = Delta(finish_reason=delta.finish_reason or last.finish_reason, usage=delta.usage or last.usage)
-            if text := await self._out(outgoing, delta.text, at_end=False):
-                sent.append(text)
-                yield text
-            if outgoing.refused:
-                break
-        if rest := await self._out(outgoing, "", at_end=True):
-            sent.append(rest)
-            yield rest
-        await self._spoken(outgoing, "".join(sent), last.finish_reason or "stop", last.usage or Usage())
+        async for text in self._said(outgoing, self._prepared):
+            self._sent = outgoing.passed
+            sent.append(text)
+            yield text
+        if outgoing.refused and not self._sent:
+            self._instead = self._parts.rejection
+            yield self._instead
+        await self._spoken(outgoing, "".join(sent), self._last.finish_reason or "stop", self._last.usage or Usage())
 
     async def failed(self, problem: ApiError) -> None:
-        """Record that there was no answer, unless it is the record that failed."""
+        """Record that there was no answer, or no more of it, unless it is the record that failed."""
         if not self._trace.request.audited and problem.code != "audit_unavailable":
-            await self._keep("denied" if problem.status < 500 else "failed", problem.status, problem.code)
+            await self._ended("denied" if problem.status < 500 else "failed", problem.status, problem.code)
 
     async def left(self) -> None:
         """Record that the client went away."""
         if not self._trace.request.audited:
-            await self._keep("cancelled", CLIENT_LEFT, "client_disconnected")
+            await self._ended("cancelled", CLIENT_LEFT, "client_disconnected")
+
+    async def _said(self, outgoing: Outgoing, ready: Ready) -> AsyncIterator[str]:
+        """The model's words as they may leave, and "" when it begins; `_last` tells how it ended."""
+        begun = False
+        async for delta in self._deltas(ready):
+            if not begun:
+                begun = True
+                yield ""
+            self._last = Delta("", delta.finish_reason or self._last.finish_reason, delta.usage or self._last.usage)
+            if text := await self._out(outgoing, delta.text, at_end=False):
+                yield text
+            if outgoing.refused:
+                break
+        if rest := await self._out(outgoing, "", at_end=True):
+            yield rest
 
     async def _deltas(self, ready: Ready) -> AsyncIterator[Delta]:
         started = time.perf_counter()
@@ -173,19 +200,18 @@ class Exchange:
     async def _fixed(self, fixed: Fixed) -> Reply:
         reason = FILTERED if fixed.refused else "stop"
         self.reply = Reply(fixed.text, fixed.refused, reason, Usage(), fixed.intent)
-        self._trace.said(fixed.text)
+        self._instead = fixed.text
+        self._tell()
         await self._keep("refused" if fixed.refused else "answered", 200)
         return self.reply
 
     async def _spoken(self, outgoing: Outgoing, text: str, reason: str, usage: Usage) -> Reply:
         assert isinstance(self._prepared, Ready)
-        outgoing.tell(self._trace)
-        refused = outgoing.refused
-        kept = self._parts.rejection if refused else outgoing.masked
-        self._trace.said(kept)
+        refused = outgoing.is_refusal
         conversation = None
         if self._turn is not None:
             conversation = self._turn.conversation.id
+            kept = self._parts.rejection if refused else outgoing.masked
             vault = json.loads(self._vault.to_json())
             await self._turn.add(KeptTurn(self._prepared.masked, kept), vault)
         self.reply = Reply(
@@ -197,8 +223,23 @@ class Exchange:
             () if refused else self._prepared.sources,
             conversation,
         )
+        self._tell()
         await self._keep("refused" if refused else "answered", 200)
         return self.reply
+
+    async def _ended(self, outcome: Outcome, status: int, error: str) -> None:
+        """Record an end before the answer's own. Of a whole answer nothing has left then."""
+        if self._streaming and (self._sent or self._instead):
+            self._tell()
+        await self._keep(outcome, status, error)
+
+    def _tell(self) -> None:
+        """What left, and what the guards said of it."""
+        words = ""
+        if self._outgoing is not None:
+            self._outgoing.tell(self._trace, left=self._sent > 0)
+            words = self._outgoing.masked[: self._sent]
+        self._trace.said(words or self._instead)
 
     async def _keep(self, outcome: Outcome, status: int, error: str | None = None) -> None:
         self._trace.request.audited = True

@@ -1,6 +1,7 @@
 """Everything that the pipeline works with, made once for the process."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
@@ -13,6 +14,8 @@ from banktuner_gateway.errors import ApiError, retry_later
 from banktuner_gateway.privacy.masker import Masker
 from banktuner_gateway.retrieval.retriever import Retriever
 from banktuner_gateway.scope.guard import ScopeGuard
+
+logger = logging.getLogger("banktuner.gateway.pipeline")
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -47,7 +50,7 @@ async def in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> 
     try:
         return await asyncio.to_thread(work, *args, **kwargs)
     except Exception as error:
-        raise guard_unavailable() from error
+        raise _failed(error) from error
 
 
 async def at_once(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -55,7 +58,12 @@ async def at_once(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     try:
         return work(*args, **kwargs)
     except Exception as error:
-        raise guard_unavailable() from error
+        raise _failed(error) from error
+
+
+def _failed(error: Exception) -> ApiError:
+    logger.error("a guard or the search failed", exc_info=error)
+    return guard_unavailable()
 
 
 def guard_unavailable() -> ApiError:

@@ -44,7 +44,7 @@ async def prepare(
 ) -> Fixed | Ready:
     """Raises ApiError 422 where it is too long, 503 where a guard or the search does not work."""
     masked, earlier = await _masked(parts, question, vault)
-    trace.asked(masked)
+    trace.asked(masked, earlier, looked=parts.masks_questions)
     before = [turn.question for turn in history] + [turn.content for turn in earlier if turn.role == "user"]
     run = in_thread if len(masked) > LONG else at_once
     verdict = await run(inspect_turns, [*before, masked])

@@ -1,9 +1,11 @@
 """What is known of one question for its audit record: verdicts, sources, digests. No text is kept."""
 
+import json
+import math
 import re
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -13,11 +15,13 @@ from banktuner_gateway.audit import record as audit
 from banktuner_gateway.audit.denials import Denials
 from banktuner_gateway.audit.errors import AuditUnavailableError
 from banktuner_gateway.audit.log import AuditLog
+from banktuner_gateway.engine.messages import Turn
 from banktuner_gateway.errors import ApiError, retry_later
 from banktuner_gateway.injection.inspection import Verdict as InjectionVerdict
 from banktuner_gateway.observability import RequestRecord
 from banktuner_gateway.privacy.vault import PLACEHOLDER
 from banktuner_gateway.retrieval.types import Passage
+from banktuner_gateway.scope.verdicts import ANSWER_REFUSES
 from banktuner_gateway.scope.verdicts import Verdict as ScopeVerdict
 
 Stage = Literal["input", "output"]
@@ -36,20 +40,27 @@ class Trace:
     conversation: str | None = None
     adapter_digest: str | None = None
     request_digest: str | None = None
+    earlier_digest: str | None = None
     response_digest: str | None = None
     verdicts: list[audit.Verdict] = field(default_factory=list)
     sources: list[audit.SourceUsed] = field(default_factory=list)
 
-    def asked(self, masked: str) -> None:
-        """The question after masking, and what was masked in it."""
+    def asked(self, masked: str, earlier: Sequence[Turn], looked: bool) -> None:
+        """The question and what the client sent before it, after masking. `looked`: whether questions are masked."""
         self.request_digest = self.log.digest("request", masked)
-        kinds = Counter(found[1:-1].rpartition("_")[0] for found in PLACEHOLDER.findall(masked))
-        self.verdicts.append(
-            audit.Verdict(guard="privacy", stage="input", outcome="mask" if kinds else "pass", counts=dict(kinds))
-        )
+        if earlier:
+            self.earlier_digest = self.log.digest("earlier", earlier_text(earlier))
+        if looked:
+            texts = [*(turn.content for turn in earlier), masked]
+            self.privacy(Counter(kind for text in texts for kind in _placeholders(text)), "input")
+
+    def privacy(self, counts: Mapping[str, int], stage: Stage) -> None:
+        """What was masked, by kind."""
+        outcome: Literal["mask", "pass"] = "mask" if counts else "pass"
+        self.verdicts.append(audit.Verdict(guard="privacy", stage=stage, outcome=outcome, counts=dict(counts)))
 
     def said(self, masked: str) -> None:
-        """The answer before the customer's own data was put back."""
+        """What left, before the customer's own data was put back."""
         self.response_digest = self.log.digest("response", masked)
 
     def injection(self, verdict: InjectionVerdict) -> None:
@@ -65,8 +76,14 @@ class Trace:
         """The answer repeated the system prompt."""
         self.verdicts.append(audit.Verdict(guard="leak", stage="output", outcome="refuse", reason="system_prompt"))
 
+    def own_refusal(self) -> None:
+        """The model's answer was the refusal."""
+        self.verdicts.append(audit.Verdict(guard="scope", stage="output", outcome="refuse", reason=ANSWER_REFUSES.id))
+
     def scope(self, verdict: ScopeVerdict, stage: Stage) -> None:
         """On the question or the answer; the intent's name is a count's, where it is a word."""
+        # What is no number was refused, as the highest score is.
+        score = 1.0 if verdict.score is not None and math.isnan(verdict.score) else verdict.score
         known = {verdict.label: 1} if verdict.label and _CODE.fullmatch(verdict.label) else {}
         self.verdicts.append(
             audit.Verdict(
@@ -74,7 +91,7 @@ class Trace:
                 stage=stage,
                 outcome="pass" if verdict.allowed else "refuse",
                 reason=verdict.rule.id,
-                score=verdict.score,
+                score=score,
                 threshold=verdict.threshold,
                 counts=known,
             )
@@ -83,7 +100,9 @@ class Trace:
     def used(self, passages: Sequence[Passage]) -> None:
         """What the model was given of the bank's documents."""
         self.sources = [
-            audit.SourceUsed(document=one.chunk.document, passage=one.chunk.position, digest=one.chunk.sha256)
+            audit.SourceUsed(
+                document=audit.fitted_path(one.chunk.document), passage=one.chunk.position, digest=one.chunk.sha256
+            )
             for one in passages
         ]
 
@@ -113,12 +132,23 @@ class Trace:
             adapter=self.request.adapter,
             adapter_digest=self.adapter_digest,
             request_digest=self.request_digest,
+            earlier_digest=self.earlier_digest,
             response_digest=self.response_digest,
             verdicts=self.verdicts,
             sources=self.sources,
             latency_ms=round(seconds * 1000, 2),
             upstream_ms=None if upstream is None else round(upstream * 1000, 2),
         )
+
+
+def earlier_text(turns: Sequence[Turn]) -> str:
+    """What `earlier_digest` is made of: JSON without spaces, an array of [role, text], no letter escaped."""
+    return json.dumps([[turn.role, turn.content] for turn in turns], ensure_ascii=False, separators=(",", ":"))
+
+
+def _placeholders(masked: str) -> list[str]:
+    """Their kinds."""
+    return [found[1:-1].rpartition("_")[0] for found in PLACEHOLDER.findall(masked)]
 
 
 async def keep_denial(log: AuditLog, denials: Denials, request: RequestRecord, problem: ApiError) -> None:

@@ -4,6 +4,7 @@ Both hold back the end of what has arrived as long as more text could still chan
 """
 
 import re
+from collections import Counter
 
 from banktuner_gateway.privacy.holding import first_unsettled
 from banktuner_gateway.privacy.masker import Masker, private, replaced
@@ -25,7 +26,9 @@ class StreamMasker:
 
     def __init__(self, masker: Masker) -> None:
         self._masker = masker
-        self._names = NameStream(masker) if masker.has_names else None
+        self.counts: Counter[str] = Counter()
+        """What was masked so far, by kind."""
+        self._names = NameStream(masker, self.counts) if masker.has_names else None
         self._context = ""
         self._pending = ""
         self._covered = 0
@@ -71,6 +74,7 @@ class StreamMasker:
             # too long to hold back: what is certain to be masked is dropped, the rest of it when it comes
             reached = max(span.end for span in found if open_span.start <= span.start < cut)
         masked = [(span, _label(span)) for span in private(spans) if span.start < cut]
+        self.counts.update(span.kind for span, label in masked if label)
         return self._advance(whole, plain, masked, (cut, max(cut, reached)))
 
     def _advance(self, whole: str, plain: Normalised, masked: list[tuple[Span, str]], cut: tuple[int, int]) -> str:
@@ -93,8 +97,10 @@ class NameStream:
     Holds back at most `LONGEST_SENTENCE + AROUND` visible characters. Each sentence takes the model's time once.
     """
 
-    def __init__(self, masker: Masker) -> None:
+    def __init__(self, masker: Masker, counts: Counter[str]) -> None:
+        """`counts`: what was masked, by kind, to be added to."""
         self._masker = masker
+        self._counts = counts
         self._context = ""
         self._pending = ""
 
@@ -119,6 +125,7 @@ class NameStream:
         spans, certain = self._masker.names(plain.text, base, at_end)
         if certain == base and not at_end:
             return ""
+        self._counts.update(span.kind for span in spans)
         end = len(whole) if at_end else plain.source_start(certain, len(whole))
         text = replaced(whole[:end], plain, ((span, f"<{NAME}>") for span in spans))[sent:]
         kept = plain.source_start(max(0, certain - AROUND), len(whole))
@@ -132,6 +139,11 @@ class StreamRestorer:
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
         self._pending = ""
+
+    @property
+    def held(self) -> str:
+        """What has arrived and was not sent."""
+        return self._pending
 
     def feed(self, chunk: str) -> str:
         """What may be sent now that `chunk` has arrived."""

@@ -18,7 +18,7 @@ from tests.gateway.access.identity_provider import (
     sign,
 )
 from tests.gateway.harness import AUTH, CHAT, write_tokens
-from tests.gateway.trail import VOLUME, decisions, make_trail
+from tests.gateway.trail import VOLUME, decisions, make_trail, records
 
 QUESTION = {"message": "Is my card blocked?"}
 GOOD_KEY, OTHER_KEY = new_key("ES256"), new_key("ES256")
@@ -79,6 +79,19 @@ def test_signed_tokens_over_the_wire(jwt_gateway, files, engine):
     assert engine.requests == []
     assert [one["caller"] for one in decisions(files) if one["status"] in (200, 403)] == ["teller-7", "teller-7"]
     assert any(one["status"] == 401 and "caller" not in one for one in decisions(files))
+
+
+@pytest.mark.parametrize(("length", "status"), [(253, 200), (254, 401), (255, 401)])
+def test_who_is_let_in_fits_into_a_record(jwt_gateway, files, engine, length, status):
+    headers = bearer(token(sub="x" * length))
+    answers = [jwt_gateway.post(CHAT, json=QUESTION | {"stream": stream}, headers=headers) for stream in (False, True)]
+    answers.append(jwt_gateway.delete("/api/v1/conversations", headers=headers))
+    assert [one.status_code for one in answers] == [status] * 3
+    let_in = status == 200
+    assert len(engine.requests) == (2 if let_in else 0)
+    told = [(one["event"], one["data"].get("caller")) for one in records(files) if "request_id" in one["data"]]
+    expected = ["decision", "stream_started", "stream_ended", "erasure"] if let_in else ["decision"] * 2
+    assert told == [(event, "x" * length if let_in else None) for event in expected]
 
 
 def test_many_callers_do_not_feel_the_one_who_asks_too_much(files, start_gateway):

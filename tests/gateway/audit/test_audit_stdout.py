@@ -201,3 +201,12 @@ def test_show_counts_the_decisions_of_a_day(tmp_path: Path) -> None:
         "2026-03-01  denied    unauthorized                 7",
         "2026-03-01  refused   scope (input): out_of_scope  1",
     ]
+
+
+def test_records_of_the_first_form_are_read_as_long_as_they_are_kept(tmp_path: Path) -> None:
+    """The file was written before `earlier_digest` was there; it is never to be written anew."""
+    old = Path(__file__).with_name("first_form.jsonl")
+    verified = banktuner_audit("verify", str(old), "--key-file", key_file(tmp_path))
+    assert verified.returncode == 0, verified.stdout
+    shown = banktuner_audit("show", str(old)).stdout
+    assert "answered" in shown and "leak (output): system_prompt" in shown and "unreadable" not in shown

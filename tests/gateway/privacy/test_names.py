@@ -123,6 +123,7 @@ def test_a_name_that_arrives_letter_by_letter_is_masked(masker: Masker) -> None:
     assert "".join(sent)[:7] == "Hello. ", "a sentence leaves when it has ended"
     whole = "".join(sent) + restorer.feed(stream.flush()) + restorer.flush()
     assert whole == "Hello. Your adviser is <PERSON>. Mary, call him."
+    assert stream.counts == {"PERSON": 1}
 
 
 @pytest.mark.parametrize(

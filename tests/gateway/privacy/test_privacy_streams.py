@@ -1,5 +1,8 @@
 """Answers in pieces: however they are split, what is sent is what the whole text would give."""
 
+import re
+from collections import Counter
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -87,6 +90,14 @@ def test_any_split_is_masked_as_the_whole(masker: Masker, text: str, sizes: list
     stream = StreamMasker(masker)
     sent = [stream.feed(chunk) for chunk in chunks(text, sizes)] + [stream.flush()]
     assert "".join(sent) == masker.redact(text)
+
+
+@settings(max_examples=60, deadline=None)
+@given(text=TEXTS.map(lambda text: text.replace("<", "")), sizes=SIZES)
+def test_each_label_that_is_sent_is_counted_once(text: str, sizes: list[int]) -> None:
+    stream = StreamMasker(MASKER)
+    sent = "".join([stream.feed(chunk) for chunk in chunks(text, sizes)] + [stream.flush()])
+    assert stream.counts == Counter(re.findall("<([A-Z_]+)>", sent))
 
 
 @settings(max_examples=100, deadline=None)
