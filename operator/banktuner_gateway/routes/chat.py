@@ -77,7 +77,9 @@ class ChatResponse(BaseModel):
     response: Annotated[str, Field(description="What the assistant says.")]
     model: Annotated[str, Field(description="Name of the assistant.")]
     adapter: Annotated[str | None, Field(description="Name of the adapter that answered; null: the base model.")]
-    conversation_id: Annotated[str | None, Field(description="To go on with; null where nothing was kept.")]
+    conversation_id: Annotated[
+        str | None, Field(description="To go on with, after a refusal too; null where none was begun.")
+    ]
     intent: IntentFound | None
     sources: list[SourceNamed]
     refused: Annotated[bool, Field(description="Whether this is the refusal instead of an answer.")]
