@@ -8,6 +8,7 @@ import logging
 import time
 import traceback
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import TracebackType
@@ -110,6 +111,8 @@ class RequestRecord:
     """Whether the pipeline has written a record of what became of the question."""
     headers: dict[str, str] = field(default_factory=dict)
     """Of the answer, beside its own; to be told before it begins."""
+    held: AsyncExitStack = field(default_factory=AsyncExitStack)
+    """What the request holds; given back at its end, however that comes."""
 
     @property
     def raw_headers(self) -> list[tuple[bytes, bytes]]:
@@ -142,7 +145,8 @@ class RequestObserver:
             await send(message)
 
         try:
-            await self._app(scope, receive, observed_send)
+            async with record.held:
+                await self._app(scope, receive, observed_send)
         except Exception as error:
             record.error_code = "internal_error"
             logger.exception("unhandled", extra={"fields": {"request_id": record.request_id}})

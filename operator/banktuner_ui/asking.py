@@ -29,7 +29,8 @@ class Side:
             self.text += item.text
             self.shown = rendering.as_markdown(self.text)
         elif isinstance(item, Answer):
-            self.conversation(item.conversation_id)
+            # An answer that begins no conversation ends none.
+            self.conversation(item.conversation_id or self.conversation_id)
             self.shown = rendering.answer(item)
         else:
             self._fail(item)

@@ -83,11 +83,13 @@ class ContractGateway:
             yield event("answer", self._whole(body, "".join(pieces), base))
 
     def _whole(self, body: dict[str, Any], text: str, base: bool) -> dict[str, Any]:
+        # A refusal begins no conversation and ends none.
+        begun = None if self.answer.get("refused") else "conversation-base" if base else "conversation-1"
         return {
             "response": text,
             "model": "BankingAssistant-v1.0",
             "adapter": None if base else body.get("adapter", "card-support"),
-            "conversation_id": body.get("conversation_id") or ("conversation-base" if base else "conversation-1"),
+            "conversation_id": body.get("conversation_id") or begun,
             "intent": {"label": "card_lost", "confidence": 0.974},
             "sources": [] if base else SOURCES,
             "refused": False,

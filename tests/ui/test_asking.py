@@ -50,6 +50,19 @@ async def test_another_trouble_keeps_the_conversation(client: Gateway, gateway: 
     assert kept.key == "conversation-1"
 
 
+async def test_a_refusal_begins_no_conversation_and_ends_none(client: Gateway, gateway: ContractGateway) -> None:
+    kept = Kept()
+    gateway.answer = {"refused": True}
+    await asked(client, Side(DEFAULT, kept.key, kept))
+    assert kept.key is None
+    gateway.answer = {}
+    await asked(client, Side(DEFAULT, kept.key, kept))
+    for answer in ({"refused": True}, {"conversation_id": None}):
+        gateway.answer = answer
+        await asked(client, Side(DEFAULT, kept.key, kept))
+        assert kept.key == "conversation-1"
+
+
 async def test_both_sides_are_asked_at_once(client: Gateway, gateway: ContractGateway) -> None:
     """The first pieces of both are there while both streams are held."""
     gateway.pieces_gate.clear()

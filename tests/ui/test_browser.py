@@ -186,6 +186,16 @@ def test_refused_answers_and_errors_are_plain(chat: Browser, contract: ContractG
     chat.picture("error")
 
 
+def test_a_conversation_goes_on_after_an_answer_that_names_none(chat: Browser, contract: ContractGateway) -> None:
+    for number, answer in enumerate(({}, {"conversation_id": None}, {"conversation_id": None}), start=1):
+        contract.answer = answer
+        chat.ask("My card is gone")
+        chat.until(lambda asked=number: chat.text("tuned").count(REQUEST) == asked and chat.shown("#ask"))
+    assert [body.get("conversation_id") for body in contract.asked] == [None, "conversation-1", "conversation-1"]
+    chat.click("#new")
+    chat.until(lambda: contract.deleted == ["conversation-1"])
+
+
 def test_a_token_that_is_withdrawn(chat: Browser, contract: ContractGateway) -> None:
     contract.tokens = set()
     chat.ask("My card is gone")

@@ -1,5 +1,6 @@
 """The top folder must not shadow the standard library, and generated files must be what the models say."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -34,3 +35,11 @@ def test_locks_record_hashes_and_no_download_address() -> None:
         text = lock.read_text("utf-8")
         assert "--hash=sha256:" in text, f"{lock.name} has no hashes"
         assert "://" not in text, f"{lock.name} names a download address"
+
+
+@pytest.mark.parametrize("image", ["operator", "gateway", "ui"])
+def test_images_that_answer_hold_no_training_library(image: str) -> None:
+    lock = (TOP / "requirements" / f"{image}.txt").read_text("utf-8")
+    locked = set(re.findall(r"^([\w.-]+)==", lock, re.MULTILINE))
+    assert {"pydantic"} <= locked
+    assert not locked & {"torch", "transformers", "tensorflow"}

@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from banktuner_gateway.access.caller import Caller, Headers, bearer_token, unauthorized
@@ -86,15 +87,23 @@ def _entries(directory: Path) -> list[os.DirEntry[str]]:
 
 
 def _signature(directory: Path) -> _Signature:
-    stats = [(entry.name, entry.stat()) for entry in _entries(directory)]
-    return tuple((name, stat.st_ino, stat.st_size, stat.st_mtime_ns) for name, stat in stats)
+    signature = []
+    for entry in _entries(directory):
+        # The kubelet swaps ..data first and takes away the links of what is gone afterwards.
+        with suppress(FileNotFoundError):
+            stat = entry.stat()
+            signature.append((entry.name, stat.st_ino, stat.st_size, stat.st_mtime_ns))
+    return tuple(signature)
 
 
 def _read_all(directory: Path) -> tuple[dict[str, tuple[bytes, ...]], list[str]]:
     digests: dict[str, tuple[bytes, ...]] = {}
     malformed: list[str] = []
     for entry in _entries(directory):
-        words = Path(entry.path).read_text(encoding="ascii", errors="replace").split()
+        try:
+            words = Path(entry.path).read_text(encoding="ascii", errors="replace").split()
+        except FileNotFoundError:
+            continue  # see _signature
         if words and all(map(_is_digest, words)):
             digests[entry.name] = tuple(map(bytes.fromhex, words))
         else:

@@ -1,4 +1,4 @@
-"""Denials of strangers: all are on record, but a flood of them cannot fill the sink that answers wait for."""
+"""Denials that cost a client nothing: all are on record, but a flood cannot fill the sink that answers wait for."""
 
 import asyncio
 from contextlib import suppress
@@ -19,7 +19,7 @@ class _Window:
 
 
 class Denials:
-    """The first of a kind (status, code, path) gets a record at once; those of the next second get one together."""
+    """The first of a kind (status, code, path, caller) gets a record at once; those of the next second share one."""
 
     def __init__(self, log: AuditLog) -> None:
         self._log = log
@@ -28,7 +28,7 @@ class Denials:
 
     async def record(self, denial: Decision) -> None:
         """Record it, or count it. Raises AuditUnavailableError where the first of a kind cannot be recorded."""
-        kind = (denial.status, denial.error_code, denial.route)
+        kind = (denial.status, denial.error_code, denial.route, denial.caller)
         window = self._windows.get(kind)
         if window is not None:
             window.more += 1

@@ -98,7 +98,7 @@ class Decision(_Frozen):
     latency_ms: Annotated[Number, Field(ge=0)] | None = None
     upstream_ms: Annotated[Number, Field(ge=0)] | None = None
     repeated: Annotated[int, Field(ge=1)] = 1
-    """Requests that this record stands for: denials of strangers are counted together."""
+    """Requests that this record stands for: denials of strangers and by the limits are counted together."""
 
 
 class Erasure(_Frozen):

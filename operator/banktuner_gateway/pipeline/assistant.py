@@ -199,7 +199,9 @@ class Exchange:
 
     async def _fixed(self, fixed: Fixed) -> Reply:
         reason = FILTERED if fixed.refused else "stop"
-        self.reply = Reply(fixed.text, fixed.refused, reason, Usage(), fixed.intent)
+        # Nothing is added to a conversation, but one that was there goes on.
+        conversation = self._question.conversation
+        self.reply = Reply(fixed.text, fixed.refused, reason, Usage(), fixed.intent, conversation=conversation)
         self._instead = fixed.text
         self._tell()
         await self._keep("refused" if fixed.refused else "answered", 200)

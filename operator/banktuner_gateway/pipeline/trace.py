@@ -152,7 +152,8 @@ def _placeholders(masked: str) -> list[str]:
 
 
 async def keep_denial(log: AuditLog, denials: Denials, request: RequestRecord, problem: ApiError) -> None:
-    """Record what was refused before the pipeline; strangers' refusals of one second together.
+    """Record what was refused before the pipeline; of one second together what no limit bounds: strangers' refusals,
+    and those by the limit itself.
 
     Nothing is served, so a record that cannot be kept changes nothing for the caller; the log's metrics tell of it.
     """
@@ -163,7 +164,8 @@ async def keep_denial(log: AuditLog, denials: Denials, request: RequestRecord, p
         "denied" if problem.status < HTTPStatus.INTERNAL_SERVER_ERROR else "failed", problem.status, error=problem.code
     )
     with suppress(AuditUnavailableError):
-        await (denials.record(denial) if request.caller is None else log.append(denial))
+        unbounded = request.caller is None or problem.status == HTTPStatus.TOO_MANY_REQUESTS
+        await (denials.record(denial) if unbounded else log.append(denial))
 
 
 def audit_unavailable() -> ApiError:

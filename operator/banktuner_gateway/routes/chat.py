@@ -18,7 +18,6 @@ from banktuner_gateway.errors import ApiError, ErrorBody, told_field
 from banktuner_gateway.observability import RequestRecord
 from banktuner_gateway.pipeline.messages import Question, Reply
 from banktuner_gateway.routes import documented
-from banktuner_gateway.routes.admission import admitted
 from banktuner_gateway.routes.entry import allowed_target, enter
 from banktuner_gateway.targets import select_target
 
@@ -78,7 +77,9 @@ class ChatResponse(BaseModel):
     response: Annotated[str, Field(description="What the assistant says.")]
     model: Annotated[str, Field(description="Name of the assistant.")]
     adapter: Annotated[str | None, Field(description="Name of the adapter that answered; null: the base model.")]
-    conversation_id: Annotated[str | None, Field(description="To go on with; null where nothing was kept.")]
+    conversation_id: Annotated[
+        str | None, Field(description="To go on with, after a refusal too; null where none was begun.")
+    ]
     intent: IntentFound | None
     sources: list[SourceNamed]
     refused: Annotated[bool, Field(description="Whether this is the refusal instead of an answer.")]
@@ -111,18 +112,14 @@ async def chat(request: Request) -> Response:
     )
     if asked.stream:
         return EventStream(_events(deps, record, question), partial(_failed, record))
-    reply = await until_disconnected(request.receive, _answer(deps, record, question))
+    reply = await until_disconnected(request.receive, deps.assistant.answer(question, record))
     return JSONResponse(_told(deps, record, reply).model_dump())
-
-
-async def _answer(deps: Deps, record: RequestRecord, question: Question) -> Reply:
-    async with admitted(deps, record):
-        return await deps.assistant.answer(question, record)
 
 
 @asynccontextmanager
 async def _events(deps: Deps, record: RequestRecord, question: Question) -> AsyncIterator[AsyncIterator[bytes]]:
-    async with admitted(deps, record), deps.assistant.stream(question, record) as exchange:
+    # Given back before the stream's end is sent: who has read it may ask at once.
+    async with record.held, deps.assistant.stream(question, record) as exchange:
 
         async def events() -> AsyncIterator[bytes]:
             async for text in exchange.pieces():

@@ -18,9 +18,8 @@ from banktuner_gateway.errors import ApiError, told_field
 from banktuner_gateway.observability import RequestRecord
 from banktuner_gateway.openai import responses, schemas
 from banktuner_gateway.openai.requests import ChatCompletionRequest
-from banktuner_gateway.pipeline.messages import Question, Reply
+from banktuner_gateway.pipeline.messages import Question
 from banktuner_gateway.routes import documented
-from banktuner_gateway.routes.admission import admitted
 from banktuner_gateway.routes.entry import allowed_target, enter
 from banktuner_gateway.targets import model_ids, target_of_model
 
@@ -29,7 +28,7 @@ FIELD = "messages"
 router = APIRouter(dependencies=[Security(HTTPBearer(auto_error=False))])
 
 
-@router.get(MODELS, response_model=schemas.ModelList, responses=documented.errors(schemas.Failure, 401, 503))
+@router.get(MODELS, response_model=schemas.ModelList, responses=documented.errors(schemas.Failure, 401, 429, 503))
 async def list_models(request: Request) -> JSONResponse:
     """What `model` may be for this caller."""
     record, deps, caller = await enter(request, MODELS)
@@ -50,7 +49,7 @@ async def complete(request: Request) -> Response:
     question = _question(request, record, deps, caller, asked)
     if asked.stream:
         return EventStream(_events(deps, record, question, asked), partial(_failed, record))
-    reply = await until_disconnected(request.receive, _answer(deps, record, question))
+    reply = await until_disconnected(request.receive, deps.assistant.answer(question, record))
     return JSONResponse(responses.completion(record.request_id, int(record.began), asked.model, reply))
 
 
@@ -70,18 +69,14 @@ def _question(
     )
 
 
-async def _answer(deps: Deps, record: RequestRecord, question: Question) -> Reply:
-    async with admitted(deps, record):
-        return await deps.assistant.answer(question, record)
-
-
 @asynccontextmanager
 async def _events(
     deps: Deps, record: RequestRecord, question: Question, asked: ChatCompletionRequest
 ) -> AsyncIterator[AsyncIterator[bytes]]:
     usage_too = bool(asked.stream_options and asked.stream_options.include_usage)
     chunks = responses.Chunks(record.request_id, int(record.began), asked.model, usage_too)
-    async with admitted(deps, record), deps.assistant.stream(question, record) as exchange:
+    # Given back before the stream's end is sent: who has read it may ask at once.
+    async with record.held, deps.assistant.stream(question, record) as exchange:
 
         async def events() -> AsyncIterator[bytes]:
             first = True

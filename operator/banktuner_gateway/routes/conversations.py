@@ -28,7 +28,7 @@ class Erased(BaseModel):
 @router.delete(
     PATH + "/{conversation_id}",
     status_code=204,
-    responses=documented.errors(ErrorBody, 401, 404, 503),
+    responses=documented.errors(ErrorBody, 401, 404, 429, 503),
     openapi_extra=documented.path_parameter("conversation_id"),
 )
 async def forget(request: Request) -> Response:
@@ -40,7 +40,7 @@ async def forget(request: Request) -> Response:
     return Response(status_code=204)
 
 
-@router.delete(PATH, response_model=Erased, responses=documented.errors(ErrorBody, 401, 503))
+@router.delete(PATH, response_model=Erased, responses=documented.errors(ErrorBody, 401, 429, 503))
 async def forget_all(request: Request) -> JSONResponse:
     """Forget every conversation of the caller's, and tell how many there were."""
     record, deps, caller = await enter(request, PATH)

@@ -12,7 +12,7 @@ _ERRORS = {
     409: "Another question of this conversation is being answered.",
     413: "The body is too large.",
     422: "The body is not a question; the error names the field.",
-    429: "Too many questions; see Retry-After.",
+    429: "Too many requests; see Retry-After.",
     502: "The model cannot be reached, or gave no usable answer.",
     503: "Something that every answer needs does not work now; see Retry-After.",
     504: "The model did not answer in time.",

@@ -1,4 +1,4 @@
-"""What every question's route begins with: who asks, and which model is to answer."""
+"""What every route of a caller begins with: who asks, whether it may now, and which model is to answer."""
 
 from collections.abc import Callable
 
@@ -15,12 +15,15 @@ Select = Callable[[DesiredState | None, dict[str, DesiredAdapter]], Target]
 
 
 async def enter(request: Request, path: str) -> tuple[RequestRecord, Deps, Caller]:
-    """Raises ApiError 401."""
+    """Holds one of the caller's places until the answer is sent. Raises ApiError 401, 429."""
     record: RequestRecord = request.state.record
     deps: Deps = request.app.state.deps
     record.route = path
     caller = await deps.authenticator.authenticate(request.headers.raw)
     record.caller = caller.name
+    # Before anything of the request is read: what is refused later costs work and a record too.
+    quota = await record.held.enter_async_context(deps.limiter.admit(caller.name))
+    record.headers.update(quota.headers)
     return record, deps, caller
 
 

@@ -138,6 +138,15 @@ def test_one_malformed_entry_locks_out_its_own_caller_only(files, start_gateway)
     assert "1 of 2 entries" in ready.json()["warnings"][0]
 
 
+async def test_a_removed_entry_whose_link_still_hangs_locks_out_nobody_else(files):
+    """The kubelet swaps the data first and takes away the links of what is gone afterwards."""
+    write_tokens(files / "tokens", teller="one")
+    (files / "tokens" / "mobile").symlink_to("..data/mobile")
+    store = tokens.TokenStore(files / "tokens")
+    assert (await store.authenticate([(b"authorization", b"Bearer one")])).name == "teller"
+    assert store.problems == []
+
+
 def test_digests_are_compared_in_constant_time_only():
     """No == in the function that decides; the rule is read from the source because a clock is too noisy for it."""
     tree = ast.parse(Path(tokens.__file__).read_text())

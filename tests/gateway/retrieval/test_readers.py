@@ -1,14 +1,18 @@
 """Bytes of Markdown, text, HTML and PDF in, title and sections out; what cannot be read says why."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from banktuner_gateway.retrieval import readers
 from banktuner_gateway.retrieval.readers import UnreadableError, read_document
 from banktuner_gateway.retrieval.types import Section
 
 KNOWLEDGE = Path(__file__).resolve().parents[3] / "examples" / "knowledge"
+PDF = (KNOWLEDGE / "formats" / "fees.pdf").read_bytes()
 
 
 def sections(name: str, text: str) -> list[tuple[str, str]]:
@@ -82,15 +86,58 @@ def test_a_pdf_page_is_a_section() -> None:
         ("a.html", b"<script>alert(1)</script>", "no text"),
         ("a.pdf", b"%PDF-1.7\nnothing", "not a PDF"),
         ("a.pdf", b"", "not a PDF"),
-        ("a.pdf", (KNOWLEDGE / "formats" / "fees.pdf").read_bytes()[:900], "not a PDF|no text"),
+        ("a.pdf", PDF[:900], "not a PDF|no text"),
+        ("a.html", b"<p>&#" + b"9" * 5000 + b";</p>", "not a HTML"),
         ("a.txt", b"a " * 1_100_000, "characters"),
         ("a.txt", b"a" * (readers.LARGEST_BYTES + 1), "bytes"),
     ],
-    ids=["encoding", "empty", "html-empty", "pdf-broken", "pdf-empty", "pdf-cut", "long", "large"],
+    ids=["encoding", "empty", "html-empty", "pdf-broken", "pdf-empty", "pdf-cut", "html-number", "long", "large"],
 )
 def test_a_broken_document_says_why(name: str, data: bytes, reason: str) -> None:
     with pytest.raises(UnreadableError, match=reason):
         read_document(name, data)
+
+
+MARKUP = st.sampled_from([
+    "<![", "<!", "<!--", "-->", "]]>", "[", "]", "<?", "<", ">", "/", "&", "&#", "&#x", ";", "=", "9" * 5000,
+    "<p", "</p>", "<h1>", "</h1>", "<title>", "<script>", "# ", "```", "fees",
+])  # fmt: skip
+LINES = st.sampled_from(["\n", "\n---\n", "\n===\n", "\0", " "])
+ANYTHING = st.binary(max_size=300) | st.lists(MARKUP | LINES | st.text(max_size=5), max_size=20).map(
+    lambda parts: "".join(parts).encode("utf-8", "replace")
+)
+DAMAGE = st.lists(st.tuples(st.integers(0, len(PDF)), st.integers(0, 40), st.binary(max_size=12)), max_size=6)
+anything = settings(max_examples=300, deadline=None, derandomize=True)
+
+
+def assert_text_or_unreadable(name: str, data: bytes) -> None:
+    with suppress(UnreadableError):
+        document = read_document(name, data)
+        assert document.title == document.title.strip()
+        assert all(section.text for section in document.sections)
+
+
+@anything
+@given(suffix=st.sampled_from(sorted(readers.SUFFIXES)), data=ANYTHING)
+def test_any_bytes_are_text_or_unreadable(suffix: str, data: bytes) -> None:
+    assert_text_or_unreadable(f"a{suffix}", data)
+
+
+@anything
+@example(data=b"<p>fees<![foo[bar]]>")
+@example(data=b"<p>fees</p><![ x")
+@given(data=ANYTHING.map(lambda data: b"<p>fees</p>" + data))
+def test_any_page_is_text_or_unreadable(data: bytes) -> None:
+    assert_text_or_unreadable("a.html", data)
+
+
+@settings(anything, max_examples=100)
+@given(damage=DAMAGE)
+def test_a_damaged_pdf_is_text_or_unreadable(damage: list[tuple[int, int, bytes]]) -> None:
+    data = PDF
+    for place, length, other in damage:
+        data = data[:place] + other + data[place + length :]
+    assert_text_or_unreadable("a.pdf", data)
 
 
 def test_an_encrypted_pdf_says_so(tmp_path: Path) -> None:

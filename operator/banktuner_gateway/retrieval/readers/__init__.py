@@ -39,7 +39,7 @@ def read_document(path: str, data: bytes) -> Document:
     if len(data) > LARGEST_BYTES:
         raise UnreadableError(f"larger than {LARGEST_BYTES} bytes")
     name = PurePosixPath(path)
-    title, sections = _READERS[name.suffix.lower()](data)
+    title, sections = _parsed(name.suffix.lower(), data)
     kept = tuple(
         Section(tuple(tidy(heading) for heading in section.heading), text)
         for section in sections
@@ -50,6 +50,18 @@ def read_document(path: str, data: bytes) -> Document:
     if sum(len(section.text) for section in kept) > LARGEST_CHARACTERS:
         raise UnreadableError(f"holds more than {LARGEST_CHARACTERS} characters")
     return Document(path, tidy(title) or _title_of(name), kept)
+
+
+def _parsed(suffix: str, data: bytes) -> Parsed:
+    """One document's errors are its own: the Job goes on with the others."""
+    try:
+        return _READERS[suffix](data)
+    except UnreadableError:
+        raise
+    # The parsers raise errors of many types, AssertionError and RecursionError among them, for files that are not what
+    # they should be, and quote the file in them.
+    except Exception as error:
+        raise UnreadableError(f"is not a {suffix[1:].upper()} that can be read ({type(error).__name__})") from None
 
 
 def _title_of(name: PurePosixPath) -> str:

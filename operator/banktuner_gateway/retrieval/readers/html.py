@@ -103,7 +103,7 @@ def _is_hidden(attributes: dict[str, str | None]) -> bool:
 
 
 def read_html(data: bytes) -> tuple[str, list[Section]]:
-    """Title and sections of a page in UTF-8. Raises UnreadableError."""
+    """Title and sections of a page in UTF-8. Raises UnreadableError, AssertionError, ValueError."""
     reader = _Reader()
     reader.feed(decode(data))
     return reader.finish()

@@ -4,7 +4,6 @@ import io
 import logging
 
 from pypdf import PdfReader
-from pypdf.errors import PyPdfError
 
 from banktuner_gateway.retrieval.readers.common import UnreadableError
 from banktuner_gateway.retrieval.types import Section
@@ -15,15 +14,7 @@ logging.getLogger("pypdf").setLevel(logging.CRITICAL)
 
 
 def read_pdf(data: bytes) -> tuple[str, list[Section]]:
-    """Title (of the metadata) and pages. Raises UnreadableError."""
-    try:
-        return _read(data)
-    # pypdf raises errors of many types, RecursionError among them, for files that are not what they should be.
-    except (PyPdfError, ValueError, TypeError, KeyError, IndexError, AttributeError, OSError, RecursionError) as error:
-        raise UnreadableError(f"is not a PDF that can be read ({type(error).__name__})") from None
-
-
-def _read(data: bytes) -> tuple[str, list[Section]]:
+    """Title (of the metadata) and pages. Raises UnreadableError, and errors of many types for what is no PDF."""
     reader = PdfReader(io.BytesIO(data))
     if reader.is_encrypted:
         raise UnreadableError("is encrypted")
