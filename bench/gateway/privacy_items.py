@@ -161,9 +161,14 @@ def obfuscated(rng: Rng, text: str) -> str:
     return text if rng.random() < 0.6 else rng.choice(changes)()
 
 
-def grouped(rng: Rng, text: str, sizes: tuple[int, ...] = ()) -> str:
-    """`text` in groups of `sizes`, then of four, between spaces, dashes or dots; or whole."""
-    separator = rng.choice(["", " ", "-", " ", ".", "  ", " - "])
+TYPED = ("", " ", "-", " ", ".", "  ", " - ")
+# columns, lists, forms, Markdown and HTML
+PASTED = ("    ", "\t\t", ";", "+", ")(", "** **", "<br>", "&nbsp;", "\n> ")
+
+
+def grouped(rng: Rng, text: str, sizes: tuple[int, ...] = (), separators: tuple[str, ...] = TYPED) -> str:
+    """`text` in groups of `sizes`, then of four, between one of `separators`."""
+    separator = rng.choice(separators)
     groups, rest, left = [], text, list(sizes)
     while rest:
         size = left.pop(0) if left else 4

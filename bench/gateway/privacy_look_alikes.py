@@ -4,14 +4,25 @@ import random
 import string
 from collections.abc import Callable
 
-from bench.gateway.privacy_items import Item, Rng, card, digits, grouped, iban, luhn_digit, routing
+from bench.gateway.privacy_items import PASTED, TYPED, Item, Rng, card, digits, grouped, iban, luhn_digit, routing
 from bench.gateway.privacy_sentences import CARD, IBAN, ROUTING, item_of
 
 
 def _wrong_card(rng: Rng) -> tuple[str, str]:
     number = card(rng)
     wrong = number[:-1] + str((int(number[-1]) + rng.randrange(1, 10)) % 10)
-    return rng.choice(CARD[:9]), grouped(rng, wrong, {15: (4, 6, 5), 14: (4, 6, 4)}.get(len(wrong), ()))
+    sizes = {15: (4, 6, 5), 14: (4, 6, 4)}.get(len(wrong), ())
+    return rng.choice((*CARD[:9], *CARD[-3:])), grouped(rng, wrong, sizes, rng.choice((PASTED, TYPED)))
+
+
+def _fours(rng: Rng) -> tuple[str, str]:
+    """Four digits several times; every tenth four of them that begin like a card have a right Luhn digit."""
+    separator = rng.choice([", ", "; ", " / ", ",", " + ", "\n", " "])
+    frames = (
+        "Orders {} have not arrived.", "I need forms {}", "invoices {} were paid twice", "Steps a day: {}",
+        "Which of {} is the right branch?", "ref {} please", "Exp 09/27, points: {}",
+    )  # fmt: skip
+    return rng.choice(frames), separator.join(digits(rng, 4) for _ in range(rng.randrange(3, 7)))
 
 
 def _wrong_iban(rng: Rng) -> tuple[str, str]:
@@ -118,7 +129,9 @@ def _no_code(rng: Rng) -> tuple[str, str]:
         "The PIN was refused {} times", "A CVV has {} digits", "My PIN stopped working in {}", "pin blocked, error {}",
         "sort code checker, page {}", "Your security code page shows error {}", "My account lost {} points",
         "It is {} and my pin is blocked", "My account at branch {}", "I have {} in my account", "Press {} for accounts",
-        "Send {} to my account", "Room {} next to the ATM",
+        "Send {} to my account", "Room {} next to the ATM", "PIN vergessen {}?", "Mein Konto hat {} Euro",
+        "Mi cuenta es de {}", "Ma carte a \u00e9t\u00e9 refus\u00e9e {} fois, PIN correct", "Ho {} euro sul conto",
+        "Mijn pin werkt sinds {} niet", "Konto od {} roku", "A minha conta tem {} euros",
     )  # fmt: skip
     return rng.choice(frames), rng.choice(["3", "4", "404", "500", "2024", "1999", digits(rng, 3), digits(rng, 4)])
 
@@ -160,8 +173,8 @@ def _words(rng: Rng) -> tuple[str, str]:
 
 
 LOOK_ALIKES: tuple[Callable[[Rng], tuple[str, str]], ...] = (
-    _wrong_card, _wrong_iban, _wrong_routing, _amount, _date, _reference, _long_number, _version, _no_phone, _no_ssn,
-    _no_code, _no_email, _words,
+    _wrong_card, _fours, _wrong_iban, _wrong_routing, _amount, _date, _reference, _long_number, _version, _no_phone,
+    _no_ssn, _no_code, _no_email, _words,
 )  # fmt: skip
 
 

@@ -4,6 +4,8 @@ import random
 from collections.abc import Callable
 
 from bench.gateway.privacy_items import (
+    PASTED,
+    TYPED,
     Item,
     Rng,
     card,
@@ -30,6 +32,9 @@ CARD = (
     "Visa {} please",
     "({})",
     "PAN={};exp=0928",
+    "Exp 09/27 {}",
+    "Please refund 20 {}",
+    "{} 12/27 123 was refused",
 )
 IBAN = (
     "Send 250 EUR to {} today.",
@@ -51,6 +56,13 @@ ACCOUNT = (
     "The number of my current account is {}",
     "account number and sort code are {} and below",
     '{{"account_number": "{}"}}',
+    "Meine Kontonummer ist {}",
+    "mi cuenta {} est\u00e1 bloqueada",
+    "mon num\u00e9ro de compte est {}.",
+    "il mio conto \u00e8 {}",
+    "a minha conta \u00e9 {}",
+    "rekeningnummer: {}",
+    "{} to m\u00f3j numer konta",
 )
 SORT_CODE = (
     "The sort code is {}.",
@@ -76,6 +88,9 @@ CVV = (
     "My CVV2 number is {} and it is refused",
     "The three digits: {} is my cvc code",
     '{{"cvv": "{}"}}',
+    "Die Kartenpr\u00fcfnummer ist {}",
+    "el c\u00f3digo de seguridad es {}",
+    "Le cryptogramme est {}",
 )
 PIN = (
     "My PIN is {}.",
@@ -85,6 +100,13 @@ PIN = (
     "the ATM refused my pin {}",
     "{} is my PIN, is it safe?",
     '{{"pin": "{}"}}',
+    "Meine PIN ist {}",
+    "mi PIN es {}",
+    "mon code secret est {}, merci",
+    "il mio PIN \u00e8 {}",
+    "a minha senha \u00e9 {}",
+    "mijn pincode is {}",
+    "m\u00f3j PIN to {}",
 )
 EMAIL = (
     "Write to {} please.",
@@ -101,6 +123,9 @@ PHONE = (
     "tel:{}",
     "Reach me on {} after six",
     "Text {} when the card is ready",
+    "Meine Telefonnummer ist {}",
+    "mi m\u00f3vil es {}",
+    "num\u00e9ro de t\u00e9l\u00e9phone : {}",
 )
 SSN = ("My SSN is {}.", "social security number: {}", "ssn {}", "Is {} really my social?", "SSN#{} for the loan form")
 
@@ -115,7 +140,8 @@ def item_of(rng: Rng, kind: str | None, frames: tuple[str, ...], value: str) -> 
 def _card(rng: Rng) -> Item:
     number = card(rng)
     sizes = {15: (4, 6, 5), 14: (4, 6, 4)}.get(len(number), ())
-    written = " ".join(number) if rng.random() < 0.05 else grouped(rng, number, sizes)
+    separators = PASTED if rng.random() < 0.2 else TYPED
+    written = " ".join(number) if rng.random() < 0.05 else grouped(rng, number, sizes, separators)
     return item_of(rng, "CARD", CARD, obfuscated(rng, written))
 
 

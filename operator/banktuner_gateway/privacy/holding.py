@@ -3,8 +3,11 @@
 import re
 from collections.abc import Iterator
 
+from banktuner_gateway.privacy.cards import GAP
 from banktuner_gateway.privacy.ibans import BEGINNING, LENGTHS, NEXT
+from banktuner_gateway.privacy.ibans import GAP as IBAN_GAP
 from banktuner_gateway.privacy.spans import AFTER, LONGEST
+from banktuner_gateway.privacy.words import COPULAS, OWNERS, without_accents
 
 # the last two words: an address may follow, or the digits that make them an IBAN's beginning
 LAST_WORDS = re.compile(r"(?:\S{1,64}\s{1,3})?(?:\S{1,64}\s{0,3})?$")
@@ -15,16 +18,16 @@ SPELLED = re.compile(
     r"\s{0,2}[\[({<]?\s?(?:d|do|dot|\.)?\s?[\])}>]?\s{0,2}$",
     re.IGNORECASE,
 )
-ADDRESS = re.compile(r"\S{1,64}\s?@\s?\S*$")
+ADDRESS = re.compile(r"\S{1,64}\s{0,2}@\s{0,2}\S*+(?:(?:(?<=\.)\s|\s\.\s?)\S*+){0,5}\s?$")
 # words that may lead on to the name of a number: "… is my PIN"
 _OPENERS = "is was are were being as really actually not indeed my the our his her their your a an"
-OPENERS = frozenset(_OPENERS.split())
-# what ends a number for good: at most three characters that are no letters, then a whole word that leads to no name
-SETTLED = re.compile(r"[^\w(]{0,3}(?P<word>[^\W\d_]+)(?=[^\w-])")
-JOINS = re.compile(r"[^\w]{0,6}")
-SEPARATORS = re.compile(r"[\s.\-_/]{0,3}")
+OPENERS = frozenset(f"{_OPENERS} {COPULAS} {OWNERS}".split())
+# what ends a number for good: at most three characters that begin no tag, then a whole word that leads to no name
+SETTLED = re.compile(r"[^\w(<&]{0,3}(?P<word>[^\W\d_]+)(?=[^\w-])")
+JOINS = re.compile(rf"[^\w]{{0,6}}|{GAP}", re.IGNORECASE)
+SEPARATORS = re.compile(IBAN_GAP)
 # further digits follow: no name can
-MORE_DIGITS = re.compile(r"[^\w]{1,6}[0-9]")
+MORE_DIGITS = re.compile(rf"(?:[^\w]{{1,6}}|{GAP})[0-9]", re.IGNORECASE)
 HEXADECIMAL_END = re.compile(r"[0-9a-f-]*[^0-9a-f-]", re.IGNORECASE)
 DIGITS = re.compile(r"[0-9]+")
 
@@ -69,7 +72,7 @@ def _is_settled(text: str, end: int) -> bool:
     if not HEXADECIMAL_END.match(text, end):
         return False
     following = SETTLED.match(text, end)
-    named = following is not None and following["word"].lower() not in OPENERS
+    named = following is not None and without_accents(following["word"].lower()) not in OPENERS
     return named or MORE_DIGITS.match(text, end) is not None
 
 
@@ -86,7 +89,7 @@ def _may_go_on(text: str, start: int, length: int) -> bool:
     place = start
     for _ in range(length):
         following = NEXT.match(text, place)
-        if following is None:
+        if following is None or following.end() - start > LONGEST:
             return SEPARATORS.fullmatch(text, place) is not None
         place = following.end()
     return place == len(text)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from banktuner_gateway.privacy.spans import Span
+from banktuner_gateway.privacy.spans import LONGEST, Span
 
 # length by country, of the registry that SWIFT keeps
 LENGTHS = {
@@ -18,7 +18,9 @@ LENGTHS = {
     "YE": 30,
 }  # fmt: skip
 BEGINNING = re.compile(r"(?:(?<![^\W_])|(?<=iban))([a-z]{2})[\s.\-_/]{0,3}[0-9][\s.\-_/]{0,3}[0-9]", re.IGNORECASE)
-NEXT = re.compile(r"[\s.\-_/]{0,3}([0-9A-Za-z])")
+GAP = r"[\s.,:;\-_/|*+()]{0,8}"
+"""What may stand between an IBAN's characters."""
+NEXT = re.compile(rf"{GAP}([0-9A-Za-z])")
 
 
 def find_ibans(text: str) -> Iterator[Span]:
@@ -35,10 +37,12 @@ def _end(text: str, start: int, length: int) -> int | None:
     place = start
     for _ in range(length):
         following = NEXT.match(text, place)
-        if following is None:
+        if following is None or following.end() - start > LONGEST:
             return None
         place = following.end()
-    return None if text[place : place + 1].isalnum() else place
+    following_one = text[place : place + 1]
+    # a currency or a name may be written right behind the digits
+    return None if following_one.isdigit() or (following_one.isalpha() and text[place - 1].isalpha()) else place
 
 
 def _is_valid(written: str) -> bool:

@@ -15,7 +15,7 @@ from banktuner_gateway.privacy.vault import NAME, PLACEHOLDER, Vault
 
 TYPED = "TEXT"
 """Kind of a placeholder that a customer typed: it is masked too, and stands for nothing but itself."""
-HINT = re.compile(r"[0-9@]|\bdot\b|[\[({<]\s?at\b", re.IGNORECASE)
+HINT = re.compile(r"[0-9@]|\bdot\b|[\[({<]\s?at?\b|e-?mail", re.IGNORECASE)
 
 
 class Names(Protocol):

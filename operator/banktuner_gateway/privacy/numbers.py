@@ -14,6 +14,8 @@ MAX_GROUPS, MAX_DIGITS = 8, 17
 PLAIN_GAPS: tuple[set[str], ...] = ({" "}, {"-"}, {"."}, set())
 CUT_BEFORE = re.compile(r"[0-9][-./:,_]|[^\W\d_][-/]")
 CUT_AFTER = re.compile(r"[-./:,_][0-9]")
+# of a telephone's extension: "x12"
+EXTENSION = re.compile(r"[xX][0-9]")
 LEAD = re.compile(r"\+\s?\(?$|\($")
 FURTHER = re.compile(r"[0-9][ \-./()]{1,3}$")
 DATE = re.compile(
@@ -21,7 +23,11 @@ DATE = re.compile(
     r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"
 )
 # how many words that say nothing may stand between the name and the number
-PATIENCE = {"ACCOUNT": 2, "SORT_CODE": 2, "ROUTING": 2, "CVV": 0, "PIN": 0, "SSN": 2, "PHONE": 3}
+PATIENCE = {
+    "ACCOUNT": 2, "SORT_CODE": 2, "BANK_CODE": 1, "ROUTING": 2, "CVV": 0, "PIN": 0, "SSN": 2, "NATIONAL": 2, "PHONE": 3,
+}  # fmt: skip
+# other countries' go under the name of the one they are like
+MASKED_AS = {"BANK_CODE": "SORT_CODE", "NATIONAL": "SSN"}
 SCORES = {"ACCOUNT": 0.7, "SORT_CODE": 0.75, "ROUTING": 0.85, "CVV": 0.6, "PIN": 0.6, "SSN": 0.8, "PHONE": 0.65}
 
 
@@ -53,17 +59,25 @@ def _may_be_sort_code(window: Window) -> bool:
     return len(window.number) == 6 and window.sizes in ([6], [2, 2, 2], [1] * 6) and window.gaps in PLAIN_GAPS
 
 
+def _may_be_bank_code(window: Window) -> bool:
+    return 4 <= len(window.number) <= 8 and (len(window.sizes) == 1 or window.sizes in ([3, 3, 2], [2, 2, 2]))
+
+
+def _may_be_national(window: Window) -> bool:
+    return 9 <= len(window.number) <= 15
+
+
 def _may_be_routing(window: Window) -> bool:
     return len(window.number) == 9 and window.gaps in PLAIN_GAPS
 
 
 def _has_length(shortest: int, longest: int, window: Window) -> bool:
-    whole = len(window.sizes) == 1 or set(window.sizes) == {1}
-    return shortest <= len(window.number) <= longest and whole and window.gaps in PLAIN_GAPS
+    equal = len(set(window.sizes)) == 1
+    return shortest <= len(window.number) <= longest and equal and window.gaps in PLAIN_GAPS
 
 
 def _may_be_ssn(window: Window) -> bool:
-    return len(window.number) == 9 and window.sizes in ([9], [3, 2, 4], [1] * 9) and window.gaps in PLAIN_GAPS
+    return len(window.number) == 9
 
 
 def _may_be_phone(window: Window) -> bool:
@@ -77,6 +91,8 @@ FORMS: dict[str, Callable[[Window], bool]] = {
     "CVV": partial(_has_length, 3, 4),
     "PIN": partial(_has_length, 4, 8),
     "SSN": _may_be_ssn,
+    "BANK_CODE": _may_be_bank_code,
+    "NATIONAL": _may_be_national,
     "PHONE": _may_be_phone,
 }
 
@@ -120,7 +136,8 @@ def _beginning_with(
         window = Window(text, groups[first : last + 1])
         kind = None if _is_cut(window) else _by_form(window) or _by_name(window, before, after[last])
         if kind is not None:
-            yield Span(kind, _start(window, kind), window.end, SCORES[kind])
+            shown = MASKED_AS.get(kind, kind)
+            yield Span(shown, _start(window, kind), window.end, SCORES[shown])
 
 
 def _ends(text: str, groups: list[tuple[int, int]], first: int) -> Iterator[int]:
@@ -149,7 +166,7 @@ def _by_form(window: Window) -> str | None:
 def _is_cut(window: Window) -> bool:
     """Whether a letter or a further group without space joins on: a part of a date, a version, a reference."""
     before, after = window.text[max(0, window.start - 2) : window.start], window.text[window.end : window.end + 2]
-    if before[-1:].isalpha() or after[:1].isalpha():
+    if before[-1:].isalpha() or (after[:1].isalpha() and not EXTENSION.fullmatch(after)):
         return True
     return bool(CUT_BEFORE.fullmatch(before)) or bool(CUT_AFTER.fullmatch(after))
 

@@ -2,7 +2,7 @@
 
 import phonenumbers
 
-GROUPED = {" ", "-", ".", ") ", ")", "-(", ") -"}
+GROUPED = {" ", "-", ".", ") ", ")", "-(", ") -", " (", " - "}
 
 
 def may_be_phone(number: str, sizes: list[int]) -> bool:
@@ -18,6 +18,8 @@ def looks_like_phone(number: str, sizes: list[int], gaps: set[str], plus: bool) 
         return _is_valid("+" + number[2:], None)
     if sizes in ([3, 3, 4], [1, 3, 3, 4]):
         return _is_north_american(number) and gaps <= GROUPED
+    if sizes == [3, 7] and gaps <= {")", ") "}:
+        return _is_north_american(number)
     if number.startswith("0") and len(number) in (10, 11) and gaps <= GROUPED:
         return (len(sizes) > 1 or number.startswith("07")) and _is_valid(number, "GB")
     return False

@@ -13,7 +13,7 @@ SHORTEST_KNOWN = 4
 NAME = "PERSON"
 """Kind of people's names."""
 WORD = re.compile(r"[^\W_]+")
-SPELLED_AT = re.compile(r"\s*[\[({<]\s?at\s?[\])}>]\s*|\s+at\s+", re.IGNORECASE)
+SPELLED_AT = re.compile(r"\s*[\[({<]\s?at?\s?[\])}>]\s*|\s+at\s+", re.IGNORECASE)
 SPELLED_DOT = re.compile(r"\s*[\[({<]\s?dot\s?[\])}>]\s*|\s+dot\s+", re.IGNORECASE)
 
 
@@ -28,7 +28,7 @@ class Vault:
     def placeholder(self, kind: str, plain: str, written: str) -> str:
         """What stands for the value: `plain` is its normalised spelling, `written` the customer's own."""
         key = f"{kind} {canonical(kind, plain)}"
-        known = self._placeholders.get(key) or self._of_digits(plain)
+        known = self._placeholders.get(key) or self._digits().get(canonical(kind, plain))
         if known is not None:
             return known
         self._counts[kind] = self._counts.get(kind, 0) + 1
@@ -37,12 +37,8 @@ class Vault:
         self._values[made] = written
         return made
 
-    def _of_digits(self, plain: str) -> str | None:
-        """A number that was masked as another kind before keeps that placeholder."""
-        return None if any(map(str.isalpha, plain)) else self._digits().get(re.sub(r"[^0-9]", "", plain))
-
     def _digits(self) -> dict[str, str]:
-        """Placeholders of the values that are numbers."""
+        """Placeholders of the values that are numbers; one that is masked as another kind later keeps its own."""
         numbers = ((key.partition(" ")[2], made) for key, made in self._placeholders.items())
         return {number: made for number, made in numbers if number.isdigit() and len(number) >= SHORTEST_KNOWN}
 
@@ -90,6 +86,7 @@ def canonical(kind: str, plain: str) -> str:
     """The same for every spelling of a value."""
     if kind == "EMAIL":
         spelled = SPELLED_DOT.sub(".", SPELLED_AT.sub("@", plain))
-        return re.sub(r"\s", "", spelled).lower()
-    short = "".join(filter(str.isalnum, plain)).upper()
+        return re.sub(r"@+", "@", re.sub(r"\s", "", spelled)).replace(",", ".").lower()
+    # between a card's groups may stand tags
+    short = "".join(filter(str.isdigit if kind == "CARD" else str.isalnum, plain)).upper()
     return short or plain[:LONGEST]

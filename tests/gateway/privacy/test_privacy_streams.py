@@ -65,6 +65,8 @@ PIECES = [
         "a",
     ),
     *("021000021", "call ", "555", "0132", "<", "KD-123456", "abbc", "\u00e9", "iban", "routing "),
+    *("4111<br>1111<br>", "<br>", "&nbsp;", "    ", "** **", ")(", "4111-1111-1111-1111", "-12-27", " 09/27 ", "20 "),
+    *(" ist meine PIN", " \u00e9 o meu ", "Konto ", " . ", "e-mail ", " @ ", "bank", ". com", "(a)"),
 ]
 ITEMS = [item.text for item in personal(5, 60) + look_alikes(5, 60)]
 TEXTS = st.lists(st.sampled_from(PIECES) | st.sampled_from(ITEMS) | st.text(max_size=3), max_size=12).map("".join)
