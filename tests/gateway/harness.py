@@ -231,6 +231,8 @@ def gateway_config(engine_port: int, **changes: Any) -> GatewayConfig:
         "requestTimeoutSeconds": 20,
         "holdSeconds": 0,
         "maxTokens": 256,
+        # So that an engine's messages are the test's own.
+        "scope": {"systemPrompt": ""},
         "rateLimit": {"requestsPerMinute": 100_000, "burst": 10_000, "concurrency": 1000},
     }
     return GatewayConfig.model_validate({**config, **changes})
