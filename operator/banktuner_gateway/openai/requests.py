@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from banktuner_gateway.engine.messages import Turn
+from banktuner_gateway.openai.without_effect import MessageWithoutEffect, RequestWithoutEffect
 
 MAX_MESSAGES = 200
 MAX_CHARACTERS = 32_000
@@ -32,7 +33,7 @@ def _is_text(part: Any) -> bool:
     return isinstance(part, dict) and part.get("type") == "text" and isinstance(part.get("text"), str)
 
 
-class ChatMessage(BaseModel):
+class ChatMessage(MessageWithoutEffect):
     """A message; content as text or as a list of text parts."""
 
     model_config = ConfigDict(extra="forbid")
@@ -49,10 +50,11 @@ class StreamOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    include_usage: bool = False
+    include_usage: bool | None = None
+    include_obfuscation: Literal[False] | None = None
 
 
-class ChatCompletionRequest(BaseModel):
+class ChatCompletionRequest(RequestWithoutEffect):
     """The body of POST /v1/chat/completions. Fields that would change the answer and cannot be had are refused."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -65,9 +67,8 @@ class ChatCompletionRequest(BaseModel):
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
     stop: Stop | Annotated[list[Stop], Field(max_length=4)] | None = None
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = None
-    stream: bool = False
+    stream: bool | None = None
     stream_options: StreamOptions | None = None
-    user: Annotated[str, Field(max_length=256)] | None = None
     n: Literal[1] | None = None
     frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
     presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
