@@ -15,7 +15,6 @@ from banktuner_gateway.audit.build import Place, open_audit
 from banktuner_gateway.audit.denials import Denials
 from banktuner_gateway.audit.log import AuditLog
 from banktuner_gateway.audit.metrics import AuditCollector
-from banktuner_gateway.conversations.budget import Budget
 from banktuner_gateway.conversations.memory import MemoryStore
 from banktuner_gateway.conversations.redis_store import RedisStore
 from banktuner_gateway.conversations.store import ConversationStore
@@ -35,8 +34,6 @@ from banktuner_gateway.scope.guard import ScopeGuard
 from banktuner_gateway.scope.system_prompt import TEMPLATE, system_prompt
 from banktuner_gateway.settings import Settings, SettingsError
 
-LONGEST_PROMPT = 1_000_000
-"""Tokens; the engine knows better what its model can read."""
 CLAIM_SECONDS = 30
 """How much longer than an answer may take a conversation is held by a process that may be gone."""
 
@@ -81,7 +78,8 @@ def _parts(
         engine=engine,
         audit=audit,
         scope=_scope_guard(settings),
-        budget=Budget(LONGEST_PROMPT, config.conversations.max_tokens),
+        answer_tokens=config.max_tokens,
+        history_tokens=config.conversations.max_tokens,
         conversations=conversations,
         masker=_masker(settings) if privacy.mask_input or privacy.mask_output else None,
         masks_questions=privacy.mask_input,

@@ -79,10 +79,11 @@ def _question(
     *earlier, last = asked.turns()
     if last.role != "user":
         raise ApiError(422, "invalid_field", "The last message must be the user's.", field=FIELD)
+    capacity = deps.engine.capacity
     return Question(
         text=last.content,
         target=allowed_target(record, deps, caller, partial(target_of_model, model=asked.model), "model"),
-        max_tokens=asked.token_limit(request.app.state.config.max_tokens),
+        max_tokens=asked.token_limit(request.app.state.config.max_tokens, capacity.total if capacity else None),
         text_field=FIELD,
         earlier=tuple(earlier),
         sampling=asked.sampling(),
