@@ -147,8 +147,7 @@ class Gateway(ApiModel):
     """How long a question waits for an engine that is not there, or has not loaded the adapter, before it fails."""
     auth: Auth
     access: Annotated[list[AccessRule], Field(max_length=64)] = []
-    scope: Scope | None = None
-    """Without it no question is refused for what it is about."""
+    scope: Scope = Scope()
     privacy: Privacy = Privacy()
     audit: Audit = Audit()
     conversations: Conversations = Conversations()

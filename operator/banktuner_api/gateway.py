@@ -78,8 +78,9 @@ class Scope(ApiModel):
     """What is answered then."""
     model_name: Annotated[str, Field(min_length=1, max_length=63)] = ASSISTANT
     """`model` in the answers of /api/v1/chat/."""
-    system_prompt: Annotated[str, Field(min_length=1, max_length=8192)] | None = None
-    """What the model is told first, instead of the built-in text; {assistant} and {rejection} stand for those above."""
+    system_prompt: Annotated[str, Field(max_length=8192)] | None = None
+    """What the model is told first, instead of the built-in text; {assistant} and {rejection} stand for those above.
+    The empty text: it is told nothing, and then only a classifier keeps the scope."""
 
 
 class Entity(ApiModel):

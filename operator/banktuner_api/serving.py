@@ -96,7 +96,7 @@ class GatewayConfig(ApiModel):
     hold_seconds: Annotated[float, Field(ge=0, le=600)] = 30
     jwt: Jwt | None = None
     access: list[AccessRule] = []
-    scope: Scope | None = None
+    scope: Scope = Scope()
     classifier: ObjectRef | None = None
     name_model: ObjectRef | None = None
     privacy: Privacy = Privacy()

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 from banktuner_api import names
 from banktuner_api.agent import AgentClient
-from banktuner_api.gateway import REJECTION
 from banktuner_gateway.access.caller import Authenticator
 from banktuner_gateway.access.jwks import Jwks
 from banktuner_gateway.access.rate import RateLimiter
@@ -16,7 +15,6 @@ from banktuner_gateway.audit.build import Place, open_audit
 from banktuner_gateway.audit.denials import Denials
 from banktuner_gateway.audit.log import AuditLog
 from banktuner_gateway.audit.metrics import AuditCollector
-from banktuner_gateway.conversations.budget import Budget
 from banktuner_gateway.conversations.memory import MemoryStore
 from banktuner_gateway.conversations.redis_store import RedisStore
 from banktuner_gateway.conversations.store import ConversationStore
@@ -36,8 +34,6 @@ from banktuner_gateway.scope.guard import ScopeGuard
 from banktuner_gateway.scope.system_prompt import TEMPLATE, system_prompt
 from banktuner_gateway.settings import Settings, SettingsError
 
-LONGEST_PROMPT = 1_000_000
-"""Tokens; the engine knows better what its model can read."""
 CLAIM_SECONDS = 30
 """How much longer than an answer may take a conversation is held by a process that may be gone."""
 
@@ -61,7 +57,7 @@ def build_deps(settings: Settings, environment: Mapping[str, str] = os.environ) 
         audit=audit,
         denials=Denials(audit),
         retriever=retriever,
-        model_name=config.scope.model_name if config.scope else config.name,
+        model_name=config.scope.model_name,
         metrics=metrics,
     )
 
@@ -75,14 +71,15 @@ def _parts(
 ) -> Parts:
     config = settings.config
     scope, privacy = config.scope, config.privacy
-    rejection = scope.rejection if scope else REJECTION
+    template = TEMPLATE if scope.system_prompt is None else scope.system_prompt
     return Parts(
-        system=system_prompt(scope.model_name, rejection, scope.system_prompt or TEMPLATE) if scope else "",
-        rejection=rejection,
+        system=system_prompt(scope.model_name, scope.rejection, template),
+        rejection=scope.rejection,
         engine=engine,
         audit=audit,
-        scope=_scope_guard(settings, rejection),
-        budget=Budget(LONGEST_PROMPT, config.conversations.max_tokens),
+        scope=_scope_guard(settings),
+        answer_tokens=config.max_tokens,
+        history_tokens=config.conversations.max_tokens,
         conversations=conversations,
         masker=_masker(settings) if privacy.mask_input or privacy.mask_output else None,
         masks_questions=privacy.mask_input,
@@ -106,13 +103,13 @@ def _masker(settings: Settings) -> Masker:
     return Masker(privacy.entities, privacy.allow, names)
 
 
-def _scope_guard(settings: Settings, rejection: str) -> ScopeGuard:
+def _scope_guard(settings: Settings) -> ScopeGuard:
     scope = settings.config.scope
-    if scope is None or scope.classifier is None:
-        return ScopeGuard(None, None, rejection)
+    if scope.classifier is None:
+        return ScopeGuard(None, None, scope.rejection)
     if settings.classifier is None:
         raise SettingsError(f"{settings.work_dir}/classifier: missing, though spec.gateway.scope.classifier is set")
-    return ScopeGuard(Unmarked(IntentClassifier(settings.classifier)), scope.threshold_percent, rejection)
+    return ScopeGuard(Unmarked(IntentClassifier(settings.classifier)), scope.threshold_percent, scope.rejection)
 
 
 def _authenticator(settings: Settings) -> Authenticator:

@@ -115,17 +115,22 @@ def model_ids(state: DesiredState | None) -> list[str]:
     return [state.name, *base, *sorted(item.name for item in state.adapters)]
 
 
-def target_of_model(state: DesiredState | None, superseded: Mapping[str, DesiredAdapter], model: str) -> Target:
-    """What an id of `model_ids` means. Raises ApiError 404 for others, 503 as `select_target` does."""
+def adapter_of_model(state: DesiredState | None, model: str) -> str | None:
+    """The adapter behind an id of `model_ids`; None is the base model. Raises ApiError 404 for other ids, 503."""
     known = model_ids(state)
     if model not in known:
         message = "There is no model of this name. GET /v1/models lists them."
         raise ApiError(404, "model_not_found", message, field="model", available=known)
     assert state is not None
     if model == state.name:
-        return select_target(state, superseded, None, use_default=True)
-    adapter = None if model == state.name + BASE_SUFFIX and state.default_adapter else model
-    return select_target(state, superseded, adapter, use_default=False)
+        return state.default_adapter
+    return None if model == state.name + BASE_SUFFIX and state.default_adapter else model
+
+
+def target_of_model(state: DesiredState | None, superseded: Mapping[str, DesiredAdapter], model: str) -> Target:
+    """What an id of `model_ids` means. Raises ApiError 404 for others, 503 as `select_target` does."""
+    adapter = adapter_of_model(state, model)
+    return select_target(state, superseded, adapter, use_default=state is not None and model == state.name)
 
 
 def adapter_not_ready(adapter: str) -> ApiError:

@@ -62,7 +62,8 @@ class Model(BaseModel):
 
 
 class Models(BaseModel):
-    """Body of /v1/models: the assistant, its base model where it has a default adapter, its adapters."""
+    """Body of /v1/models, what the caller may use of: the assistant, its base model where it has a default adapter,
+    its adapters."""
 
     data: list[Model]
 

@@ -84,12 +84,12 @@ def error(problem: GatewayError) -> str:
 
 
 def choices(models: list[str]) -> list[tuple[str, str]]:
-    """Labels and values of what can be asked; `models` as the gateway lists them, the assistant first."""
-    assistant, *others = models
-    base = assistant + BASE_SUFFIX
-    adapters = [model for model in others if model != base]
-    named = [(adapter, f"adapter:{adapter}") for adapter in adapters]
-    return [(ASSISTANT, "default:"), *named, ("Base model, no adapter", "base:")]
+    """Labels and values of what can be asked; `models` as the gateway lists them for this caller: the assistant first,
+    or its base model where the adapter that answers by default is not the caller's."""
+    first, *others = models
+    closed = first.endswith(BASE_SUFFIX) and first + BASE_SUFFIX not in others
+    named = [(adapter, f"adapter:{adapter}") for adapter in others if adapter != first + BASE_SUFFIX]
+    return [*([] if closed else [(ASSISTANT, "default:")]), *named, ("Base model, no adapter", "base:")]
 
 
 def choice(value: str) -> Choice:

@@ -15,6 +15,7 @@ import uvicorn
 from banktuner_api.serving import DesiredState, GatewayConfig
 from banktuner_gateway.app import create_app
 from banktuner_gateway.build import build_deps
+from banktuner_gateway.engine.capacity import PATHS
 from banktuner_gateway.server import server_config
 from banktuner_gateway.settings import Settings
 
@@ -51,6 +52,8 @@ class Engine:
     says: str | None = None
     """In place of what it says by itself."""
     healthy: bool = True
+    length: int | None = None
+    """Tokens of prompt and answer together, told at /v1/models; what has more is refused. A token has 4 characters."""
     requests: list[tuple[dict[str, str], dict[str, Any]]] = field(default_factory=list)
     asked: threading.Event = field(default_factory=threading.Event)
     abandoned: threading.Event = field(default_factory=threading.Event)
@@ -60,7 +63,7 @@ class Engine:
     def reset(self) -> None:
         """As new, on the same port."""
         self.models = {"assistant", "card-support-aaaaaaaaaaaa"}
-        self.mode, self.says, self.healthy, self.requests = "ok", None, True, []
+        self.mode, self.says, self.healthy, self.length, self.requests = "ok", None, True, None, []
         self.asked, self.abandoned = threading.Event(), threading.Event()
 
     @asynccontextmanager
@@ -92,6 +95,10 @@ class Engine:
     async def _answer(self, path, headers, body, reader, writer) -> bool:
         if path == "/health":
             self._write(writer, 200 if self.healthy else 503, b"")
+            return True
+        if path in PATHS:
+            known = self.length is not None and path == PATHS[0]
+            self._write(writer, 200 if known else 404, vllm_models(self.length) if known else b"")
             return True
         question = json.loads(body)
         self.requests.append((headers, question))
@@ -147,6 +154,9 @@ class Engine:
             return 200, b'{"choices": [{"message": {"content": "' + b"x" * 5_000_000 + b'"}}]}'
         if self.mode.isdigit():
             return int(self.mode), b'{"error": {"message": "Traceback in secret-internal-host"}}'
+        tokens = sum(len(one["content"]) for one in question["messages"]) // 4 + question["max_tokens"]
+        if self.length is not None and tokens > self.length:
+            return 400, json.dumps({"error": {"message": f"maximum context length is {self.length} tokens"}}).encode()
         if question["model"] not in self.models:
             return 404, json.dumps({"error": {"message": f"The model `{question['model']}` does not exist."}}).encode()
         text = self.says or f"{question['model']} says {question['messages'][-1]['content']}"
@@ -156,6 +166,14 @@ class Engine:
     def _write(self, writer: asyncio.StreamWriter, status: int, body: bytes) -> None:
         head = f"HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
         writer.write(head.encode() + body)
+
+
+def vllm_models(length: int | None) -> bytes:
+    """/v1/models of vLLM: adapters have no length of their own."""
+    card = {"object": "model", "created": 1, "owned_by": "vllm"}
+    base = {**card, "id": "assistant", "root": "/work/model", "parent": None, "max_model_len": length}
+    adapter = {**card, "id": "card-support-aaaaaaaaaaaa", "parent": "assistant", "max_model_len": None}
+    return json.dumps({"object": "list", "data": [base, adapter]}).encode()
 
 
 def events(text: str) -> list[tuple[str, dict]]:
@@ -231,6 +249,8 @@ def gateway_config(engine_port: int, **changes: Any) -> GatewayConfig:
         "requestTimeoutSeconds": 20,
         "holdSeconds": 0,
         "maxTokens": 256,
+        # So that an engine's messages are the test's own.
+        "scope": {"systemPrompt": ""},
         "rateLimit": {"requestsPerMinute": 100_000, "burst": 10_000, "concurrency": 1000},
     }
     return GatewayConfig.model_validate({**config, **changes})

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from banktuner_api.gateway import ASSISTANT
 from banktuner_api.serving import MODEL_HEADER
 from tests.gateway.harness import AUTH, CHAT, adapter, desired, write_desired
 
@@ -26,7 +27,7 @@ def test_answer_has_response_and_model_first(client, engine):
         "request_id",
     }
     assert body["response"] == "card-support-aaaaaaaaaaaa says How do I freeze my card?"
-    assert (body["model"], body["adapter"]) == ("assistant", "card-support")
+    assert (body["model"], body["adapter"]) == (ASSISTANT, "card-support")
     assert answer.headers["x-request-id"] == body["request_id"]
 
 

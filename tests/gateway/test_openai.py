@@ -12,7 +12,8 @@ from tests.gateway.harness import AUTH, TOKEN, desired, write_desired
 PATH = "/v1/chat/completions"
 MESSAGES = [{"role": "user", "content": "How do I freeze my card?"}]
 QUESTION = {"model": "assistant", "messages": MESSAGES}
-SAID = "card-support-aaaaaaaaaaaa says How do I freeze my card?"
+SERVED = "card-support-aaaaaaaaaaaa"
+SAID = f"{SERVED} says How do I freeze my card?"
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def test_a_whole_answer(assistant, engine):
     assert (answer.choices[0].finish_reason, answer.model, answer.object) == ("stop", "assistant", "chat.completion")
     _, question = engine.requests[-1]
     sampling = {"temperature": 0.5, "stop": ["END"], "seed": 3}
-    assert question == {"model": "card-support-aaaaaaaaaaaa", "messages": MESSAGES, "max_tokens": 7, **sampling}
+    assert question == {"model": SERVED, "messages": MESSAGES, "max_tokens": 7, **sampling}
 
 
 def test_an_answer_in_pieces(assistant):
@@ -46,9 +47,80 @@ def test_without_the_wish_a_stream_tells_no_usage(assistant):
 
 def test_the_models_are_the_assistant_its_base_and_the_adapters(assistant, engine):
     assert [one.id for one in assistant.models.list()] == ["assistant", "assistant-base", "card-support"]
-    for model, asked in (("assistant-base", "assistant"), ("card-support", "card-support-aaaaaaaaaaaa")):
+    for model, asked in (("assistant-base", "assistant"), ("card-support", SERVED)):
         assistant.chat.completions.create(model=model, messages=MESSAGES)
         assert engine.requests[-1][1]["model"] == asked
+
+
+def test_one_model_can_be_looked_up(assistant):
+    for listed in assistant.models.list():
+        found = assistant.models.retrieve(listed.id)
+        assert (found.id, found.object, found.owned_by) == (listed.id, "model", "assistant")
+    with pytest.raises(openai.NotFoundError) as unknown:
+        assistant.models.retrieve("gpt-4")
+    assert (unknown.value.code, unknown.value.param) == ("model_not_found", "model")
+
+
+def test_a_caller_sees_the_models_that_it_may_ask(start_gateway):
+    """By the adapter that answers: the assistant's own name stands for one."""
+    rules = [{"adapter": "card-support", "groups": ["somebody-else"]}]
+    with openai.OpenAI(base_url=f"{start_gateway(access=rules)}/v1", api_key=TOKEN, max_retries=0) as assistant:
+        assert [one.id for one in assistant.models.list()] == ["assistant-base"]
+        assert assistant.models.retrieve("assistant-base").id == "assistant-base"
+        for hidden in ("assistant", "card-support"):
+            for use in (
+                assistant.models.retrieve,
+                lambda m: assistant.chat.completions.create(model=m, messages=MESSAGES),
+            ):
+                with pytest.raises(openai.PermissionDeniedError) as refused:
+                    use(hidden)
+                assert (refused.value.code, refused.value.param) == ("adapter_forbidden", "model")
+
+
+NO_EFFECT = {
+    **dict.fromkeys(("n", "seed", "stop", "temperature", "top_p", "max_tokens", "max_completion_tokens", "stream")),
+    **dict.fromkeys(("frequency_penalty", "presence_penalty", "stream_options", "user", "tools", "tool_choice")),
+    **dict.fromkeys(("functions", "function_call", "parallel_tool_calls", "logprobs", "top_logprobs", "logit_bias")),
+    **dict.fromkeys(("response_format", "modalities", "audio", "prediction", "web_search_options", "verbosity")),
+    **dict.fromkeys(("reasoning_effort", "store", "metadata", "service_tier", "safety_identifier", "prompt_cache_key")),
+}
+SAYS_NOTHING = {
+    "n": 1,
+    "tools": [],
+    "tool_choice": "none",
+    "parallel_tool_calls": True,
+    "logprobs": False,
+    "logit_bias": {},
+    "response_format": {"type": "text"},
+    "modalities": ["text"],
+    "store": False,
+    "metadata": {"team": "branch"},
+    "service_tier": "auto",
+    "user": "teller-7",
+    "safety_identifier": "teller-7",
+    "stream": False,
+}
+
+
+@pytest.mark.parametrize("fields", [NO_EFFECT, SAYS_NOTHING], ids=["null", "no-op"])
+def test_what_asks_for_nothing_changes_nothing(assistant, engine, fields):
+    answer = assistant.chat.completions.create(**QUESTION, extra_body=fields)
+    assert answer.choices[0].message.content == SAID
+    _, question = engine.requests[-1]
+    assert question == {"model": SERVED, "messages": MESSAGES, "max_tokens": 256, "temperature": 0}
+
+
+def test_a_stream_without_obfuscation(assistant):
+    options = {"include_usage": True, "include_obfuscation": False}
+    *_, last = assistant.chat.completions.create(**QUESTION, stream=True, stream_options=options)
+    assert last.usage.completion_tokens == len(SAID.split())
+
+
+def test_an_answer_can_be_sent_back_as_the_client_has_it(assistant, engine):
+    said = assistant.chat.completions.create(**QUESTION).choices[0].message
+    for before in (said, said.model_dump()):
+        assistant.chat.completions.create(model="assistant", messages=[*MESSAGES, before, *MESSAGES])
+        assert engine.requests[-1][1]["messages"][1] == {"role": "assistant", "content": SAID}
 
 
 def test_without_a_default_adapter_the_assistant_is_the_base_model(files, start_gateway, engine):
@@ -93,8 +165,7 @@ def test_text_parts_are_one_text_and_pictures_are_refused(assistant, engine):
         ({"stop": ["x"] * 5}, "stop"),
         ({"stop": "x" * 100}, "stop"),
         ({"seed": -1}, "seed"),
-        ({"tools": []}, "tools"),
-        ({"logprobs": True}, "logprobs"),
+        ({"messages": [{"role": "user", "content": "x", "tool_calls": [{}]}]}, "messages.0.tool_calls"),
         ({"messages": []}, "messages"),
         ({"messages": [{"role": "tool", "content": "x"}]}, "messages.0.role"),
         ({"messages": [{"role": "user", "content": "x" * 40_000}]}, "messages.0.content"),
@@ -106,6 +177,28 @@ def test_what_is_out_of_bounds_is_422_and_names_the_field(client, engine, change
     answer = client.post(PATH, content=body, headers=AUTH | {"Content-Type": "application/json"})
     assert answer.status_code == 422
     assert answer.json()["error"]["param"].startswith(param)
+    assert engine.requests == []
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("tools", [{"type": "function", "function": {"name": "transfer"}}]),
+        ("tool_choice", "required"),
+        ("logprobs", True),
+        ("top_logprobs", 3),
+        ("logit_bias", {"50256": -100}),
+        ("response_format", {"type": "json_object"}),
+        ("modalities", ["text", "audio"]),
+        ("store", True),
+        ("reasoning_effort", "high"),
+        ("made_up", None),
+    ],
+)
+def test_what_would_change_the_answer_and_cannot_be_had_is_refused_by_name(client, engine, field, value):
+    answer = client.post(PATH, json=QUESTION | {field: value}, headers=AUTH)
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"], error["param"].partition(".")[0]) == (422, "unsupported_field", field)
     assert engine.requests == []
 
 

@@ -6,6 +6,7 @@ import httpx
 import openai
 import pytest
 
+from banktuner_api.gateway import ASSISTANT
 from tests.gateway.harness import AUTH, CHAT, TOKEN, events
 
 COMPLETIONS = "/v1/chat/completions"
@@ -28,7 +29,7 @@ def test_a_whole_answer_is_json_of_its_schema(client, engine, emitted):
     answer = client.post(CHAT, json={"message": "Is my card blocked?"}, headers=AUTH)
     body = answer.json()
     assert answer.headers["content-type"] == "application/json"
-    assert (body["model"], body["refused"], body["sources"]) == ("assistant", False, [])
+    assert (body["model"], body["refused"], body["sources"]) == (ASSISTANT, False, [])
     assert not (CONTROL | INVISIBLE) & set(body["response"])
 
 

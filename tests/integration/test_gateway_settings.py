@@ -50,6 +50,7 @@ def vector_store(**store: Any) -> Json:
         {"auth": {"jwt": JWT}},
         {"audit": {"sink": "Volume", "claimName": "audit", "keySecretRef": KEY}},
         {"audit": {"keySecretRef": KEY}},
+        {"scope": {"systemPrompt": ""}},
         vector_store(type="Qdrant", url="https://qdrant.bank.svc:6333"),
         vector_store(type="Pinecone", url="https://x.pinecone.io", secretRef={"name": "pinecone"}),
     ],
@@ -58,6 +59,7 @@ async def test_settings_that_are_taken(cluster: Cluster, blocks: Json) -> None:
     await cluster.create(KIND, "assistant", model_spec(gateway=TOKENS | blocks, adapters=[WEALTH]))
     live = await cluster.get(KIND, "assistant")
     assert live["spec"]["gateway"]["rateLimit"]["concurrency"] == 8, "a default of the schema"
+    assert live["spec"]["gateway"]["scope"]["modelName"] == "BankingAssistant-v1.0", "a default of the schema"
     await cluster.until(KIND, "assistant", "Accepted", "True")
 
 

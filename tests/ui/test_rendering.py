@@ -95,6 +95,16 @@ def test_choices_of_an_assistant_with_a_default_adapter() -> None:
     ]  # fmt: skip
 
 
+def test_who_may_not_use_the_default_adapter_is_not_offered_it() -> None:
+    labels = rendering.choices(["assistant-base", "loans"])
+    assert [value for _, value in labels] == ["adapter:loans", "base:"]
+
+
+def test_choices_of_an_assistant_whose_name_ends_as_a_base_models() -> None:
+    labels = rendering.choices(["data-base", "data-base-base", "cards"])
+    assert [value for _, value in labels] == ["default:", "adapter:cards", "base:"]
+
+
 def test_choices_of_an_assistant_without_adapters() -> None:
     assert [value for _, value in rendering.choices(["assistant"])] == ["default:", "base:"]
 

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from banktuner_api import names
 from banktuner_api.bankingmodel import BankingModelSpec
+from banktuner_api.gateway import Scope
 from banktuner_api.serving import GatewayConfig, RetrievalConfig
 from banktuner_gateway.retrieval import config as search
 from banktuner_gateway.settings import load_settings, parse_arguments
@@ -68,7 +69,7 @@ def retrieval(children: Any) -> RetrievalConfig | None:
 
 def test_a_model_of_before_gets_the_defaults() -> None:
     config = told(decide(model_owner()).apply)
-    assert config.jwt is None and config.classifier is None and config.scope is None
+    assert config.jwt is None and config.classifier is None and config.scope == Scope()
     assert retrieval(decide(model_owner()).apply) is None
     assert config.audit.sink == "Stdout" and config.conversations.store == "Memory"
     assert config.rate_limit.requests_per_minute == 60

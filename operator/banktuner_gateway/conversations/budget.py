@@ -12,13 +12,17 @@ Count = Callable[[str], int]
 
 _BYTES_PER_TOKEN = 3
 _TOKENS_PER_MESSAGE = 4
+_MOST_CHARACTERS_PER_TOKEN = 8
+"""English has 4 to 5; no text of sentences has more than this in any of the usual vocabularies."""
 
 
 @dataclass(frozen=True)
 class Budget:
-    """In tokens. `prompt`: what the model can read, less what it may answer. `history`: of that, for earlier turns."""
+    """In tokens. `prompt`: what the model can read, less what it may answer; None: not known, so that only the engine
+    says what is too long. `history`: of that, for earlier turns.
+    """
 
-    prompt: int
+    prompt: int | None
     history: int
 
 
@@ -36,14 +40,16 @@ def fit(
 ) -> tuple[Turn, ...]:
     """The newest turns that fit beside the messages that always go along (system prompt, sources, question).
 
-    A turn goes along whole or not at all, and none without all those after it. Raises ApiError 422 `message_too_long`
-    with `field` where `always` alone is too long. Takes the time that `count` takes for what fits.
+    A turn goes along whole or not at all, and none without all those after it: the count is a high one, and what it
+    says too much of costs an old turn. Nobody is refused by it: ApiError 422 `message_too_long` with `field` is raised
+    where `always` alone is too long by any count, and in between the engine decides. Takes the time that `count` takes
+    for what fits.
     """
-    needed = sum(map(count, always))
-    if needed > budget.prompt:
-        message = f"Too long by about {needed - budget.prompt} tokens, with all that goes along with it. Shorten it."
-        raise ApiError(422, "message_too_long", message, field=field)
-    left = min(budget.history, budget.prompt - needed)
+    left = budget.history
+    if budget.prompt is not None:
+        if sum(map(len, always)) > _MOST_CHARACTERS_PER_TOKEN * budget.prompt:
+            raise _too_long(budget.prompt, field)
+        left = min(left, budget.prompt - sum(map(count, always)))
     first = len(history)
     while first > 0:
         left -= count(history[first - 1].question) + count(history[first - 1].answer)
@@ -51,3 +57,11 @@ def fit(
             break
         first -= 1
     return tuple(history[first:])
+
+
+def _too_long(room: int, field: str) -> ApiError:
+    message = (
+        f"The model reads {room} tokens beside its answer. With the system prompt, the documents and all else that was"
+        " sent along this is more. Shorten it."
+    )
+    return ApiError(422, "message_too_long", message, field=field)

@@ -10,9 +10,11 @@ from http import HTTPStatus
 import aiohttp
 
 from banktuner_api.serving import MODEL_HEADER, GatewayConfig
+from banktuner_gateway.engine.capacity import PATHS, Capacity, parse_capacity
 from banktuner_gateway.engine.faults import broken, busy, refusal, too_slow, took_nothing, unreachable
 from banktuner_gateway.engine.holding import EngineAwayError, Hold
 from banktuner_gateway.engine.messages import DONE, EVENT, Answer, Delta, Prompt, parse_completion, parse_event
+from banktuner_gateway.errors import ApiError
 from banktuner_gateway.targets import Target
 
 CONNECT_SECONDS = 3.0
@@ -41,6 +43,8 @@ class EngineClient:
         self._url = config.engine_url
         self._seconds = config.request_timeout_seconds
         self._hold = Hold(config.hold_seconds)
+        self.capacity: Capacity | None = None
+        """As the engine told when its health was last asked for; None: it never did."""
         self._http: aiohttp.ClientSession | None = None
         self._slots = asyncio.Semaphore(MAX_CONNECTIONS)
         self._health = Health("not asked yet", float("-inf"))
@@ -76,7 +80,10 @@ class EngineClient:
         """The engine's health, at most a second old: probes cannot be used to flood the engine."""
         async with self._health_lock:
             if time.monotonic() - self._health.checked_at >= HEALTH_KEPT_SECONDS:
-                self._health = Health(await self._health_problem(), time.monotonic())
+                problem = await self._health_problem()
+                if problem is None:
+                    self.capacity = await self._told_capacity() or self.capacity
+                self._health = Health(problem, time.monotonic())
             return self._health
 
     async def _health_problem(self) -> str | None:
@@ -86,6 +93,17 @@ class EngineClient:
         except (aiohttp.ClientError, TimeoutError) as error:
             return f"engine: {type(error).__name__}"
         return None if status == HTTPStatus.OK else f"engine: health status {status}"
+
+    async def _told_capacity(self) -> Capacity | None:
+        try:
+            async with asyncio.timeout(HEALTH_SECONDS):
+                for path in PATHS:
+                    async with self._session().get(f"{self._url}{path}") as response:
+                        if response.status == HTTPStatus.OK:
+                            return parse_capacity(await _read(response))
+        except (aiohttp.ClientError, TimeoutError, ApiError):
+            pass
+        return None
 
     @asynccontextmanager
     async def _asked(

@@ -5,9 +5,12 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from banktuner_gateway.engine.messages import Turn
+from banktuner_gateway.errors import ApiError
+from banktuner_gateway.openai.without_effect import MessageWithoutEffect, RequestWithoutEffect
 
 MAX_MESSAGES = 200
 MAX_CHARACTERS = 32_000
+Tokens = Annotated[int, Field(ge=1, le=1_048_576)]
 Stop = Annotated[str, Field(min_length=1, max_length=64)]
 
 
@@ -32,7 +35,7 @@ def _is_text(part: Any) -> bool:
     return isinstance(part, dict) and part.get("type") == "text" and isinstance(part.get("text"), str)
 
 
-class ChatMessage(BaseModel):
+class ChatMessage(MessageWithoutEffect):
     """A message; content as text or as a list of text parts."""
 
     model_config = ConfigDict(extra="forbid")
@@ -49,25 +52,25 @@ class StreamOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    include_usage: bool = False
+    include_usage: bool | None = None
+    include_obfuscation: Literal[False] | None = None
 
 
-class ChatCompletionRequest(BaseModel):
+class ChatCompletionRequest(RequestWithoutEffect):
     """The body of POST /v1/chat/completions. Fields that would change the answer and cannot be had are refused."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     model: Annotated[str, Field(min_length=1, max_length=63, description="An id of GET /v1/models.")]
     messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=MAX_MESSAGES)]
-    max_tokens: Annotated[int, Field(ge=1)] | None = None
-    max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
+    max_tokens: Tokens | None = None
+    max_completion_tokens: Tokens | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
     stop: Stop | Annotated[list[Stop], Field(max_length=4)] | None = None
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = None
-    stream: bool = False
+    stream: bool | None = None
     stream_options: StreamOptions | None = None
-    user: Annotated[str, Field(max_length=256)] | None = None
     n: Literal[1] | None = None
     frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
     presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
@@ -78,10 +81,18 @@ class ChatCompletionRequest(BaseModel):
         asked = {name: getattr(self, name) for name in fields if getattr(self, name) is not None}
         return {"temperature": self.temperature or 0} | asked
 
-    def token_limit(self, most: int) -> int:
-        """Of the answer: what is asked for, and never more than `most`."""
-        asked = [limit for limit in (self.max_tokens, self.max_completion_tokens) if limit is not None]
-        return min([most, *asked])
+    def token_limit(self, most: int, model_length: int | None) -> int:
+        """Of the answer: what is asked for, and never more than `most`.
+
+        Raises ApiError 422 for more than the model reads and writes together, where that is known.
+        """
+        limits = {"max_tokens": self.max_tokens, "max_completion_tokens": self.max_completion_tokens}
+        asked = {name: limit for name, limit in limits.items() if limit is not None}
+        for name, limit in asked.items():
+            if model_length is not None and limit > model_length:
+                message = f"The model reads and writes {model_length} tokens together. Ask for fewer."
+                raise ApiError(422, "invalid_field", message, field=name)
+        return min([most, *asked.values()])
 
     def turns(self) -> tuple[Turn, ...]:
         """The messages as the model is to see them.

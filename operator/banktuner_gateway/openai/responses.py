@@ -23,6 +23,7 @@ def completion(request_id: str, created: int, model: str, reply: Reply) -> dict[
         "model": model,
         "choices": [choice],
         "usage": reply.usage.model_dump(),
+        "sources": [vars(one) for one in reply.sources],
     }
 
 
@@ -61,8 +62,12 @@ class Chunks:
 
 def models(ids: Sequence[str], owner: str, created: int) -> dict[str, Any]:
     """The body of GET /v1/models."""
-    listed = [{"id": one, "object": "model", "created": created, "owned_by": owner} for one in ids]
-    return {"object": "list", "data": listed}
+    return {"object": "list", "data": [model(one, owner, created) for one in ids]}
+
+
+def model(identifier: str, owner: str, created: int) -> dict[str, Any]:
+    """The body of GET /v1/models/{id}."""
+    return {"id": identifier, "object": "model", "created": created, "owned_by": owner}
 
 
 def error(problem: ApiError, request_id: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import BaseModel
 
 from banktuner_gateway.engine.messages import Usage
+from banktuner_gateway.retrieval.prompt import Cited
 
 
 class Message(BaseModel):
@@ -24,7 +25,7 @@ class Choice(BaseModel):
 
 
 class Completion(BaseModel):
-    """A whole answer; `created` in seconds since 1970."""
+    """A whole answer; `created` in seconds since 1970. `sources` is ours; OpenAI's clients keep it."""
 
     id: str
     object: Literal["chat.completion"]
@@ -32,6 +33,7 @@ class Completion(BaseModel):
     model: str
     choices: list[Choice]
     usage: Usage
+    sources: list[Cited]
 
 
 class ListedModel(BaseModel):

@@ -24,19 +24,29 @@ RETRY_SECONDS = 5
 
 @dataclass(frozen=True)
 class Parts:
-    """`system`: the system prompt, "" for none; `rejection`: the refusal; `masker` is for what the two `masks_` say."""
+    """`system`: the system prompt, "" for none; `rejection`: the refusal; `masker` is for what the two `masks_` say.
+
+    In tokens: `answer_tokens`, at most of an answer; `history_tokens`, at most of the earlier turns.
+    """
 
     system: str
     rejection: str
     engine: EngineClient
     audit: AuditLog
     scope: ScopeGuard
-    budget: Budget
+    answer_tokens: int
+    history_tokens: int
     conversations: ConversationStore
     masker: Masker | None = None
     masks_questions: bool = False
     masks_answers: bool = False
     retriever: Retriever | None = None
+
+    @property
+    def budget(self) -> Budget:
+        """By what the engine tells of its model now."""
+        capacity = self.engine.capacity
+        return Budget(capacity.beside(self.answer_tokens) if capacity else None, self.history_tokens)
 
     @property
     def asks_models(self) -> bool:

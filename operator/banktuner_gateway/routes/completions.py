@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from starlette.responses import JSONResponse, Response
 
 from banktuner_gateway.access.caller import Caller
-from banktuner_gateway.access.rules import may_use
+from banktuner_gateway.access.rules import may_use, require_access
 from banktuner_gateway.connection import EventStream, read_body, until_disconnected
 from banktuner_gateway.deps import Deps
 from banktuner_gateway.engine.messages import Delta
@@ -18,10 +18,11 @@ from banktuner_gateway.errors import ApiError, told_field
 from banktuner_gateway.observability import RequestRecord
 from banktuner_gateway.openai import responses, schemas
 from banktuner_gateway.openai.requests import ChatCompletionRequest
+from banktuner_gateway.openai.without_effect import UNSUPPORTED
 from banktuner_gateway.pipeline.messages import Question
 from banktuner_gateway.routes import documented
 from banktuner_gateway.routes.entry import allowed_target, enter
-from banktuner_gateway.targets import model_ids, target_of_model
+from banktuner_gateway.targets import adapter_of_model, model_ids, target_of_model
 
 COMPLETIONS, MODELS = "/v1/chat/completions", "/v1/models"
 FIELD = "messages"
@@ -32,8 +33,26 @@ router = APIRouter(dependencies=[Security(HTTPBearer(auto_error=False))])
 async def list_models(request: Request) -> JSONResponse:
     """What `model` may be for this caller."""
     record, deps, caller = await enter(request, MODELS)
-    ids = [one for one in model_ids(deps.desired.current) if may_use(caller, one, deps.rules)]
+    state = deps.desired.current
+    ids = [one for one in model_ids(state) if may_use(caller, adapter_of_model(state, one), deps.rules)]
     return JSONResponse(responses.models(ids, request.app.state.config.name, int(record.began)))
+
+
+@router.get(
+    MODELS + "/{model}",
+    response_model=schemas.ListedModel,
+    responses=documented.errors(schemas.Failure, 401, 403, 404, 429, 503),
+    openapi_extra=documented.path_parameter("model"),
+)
+async def retrieve_model(request: Request) -> JSONResponse:
+    """One of them."""
+    record, deps, caller = await enter(request, MODELS)
+    asked: str = request.path_params["model"]
+    state = deps.desired.current
+    adapter = adapter_of_model(state, asked)
+    known = [item.name for item in state.adapters] if state else []
+    require_access(caller, adapter, known, deps.rules, field="model")
+    return JSONResponse(responses.model(asked, request.app.state.config.name, int(record.began)))
 
 
 @router.post(
@@ -59,10 +78,11 @@ def _question(
     *earlier, last = asked.turns()
     if last.role != "user":
         raise ApiError(422, "invalid_field", "The last message must be the user's.", field=FIELD)
+    capacity = deps.engine.capacity
     return Question(
         text=last.content,
         target=allowed_target(record, deps, caller, partial(target_of_model, model=asked.model), "model"),
-        max_tokens=asked.token_limit(request.app.state.config.max_tokens),
+        max_tokens=asked.token_limit(request.app.state.config.max_tokens, capacity.total if capacity else None),
         text_field=FIELD,
         earlier=tuple(earlier),
         sampling=asked.sampling(),
@@ -102,7 +122,7 @@ def parse(body: bytes) -> ChatCompletionRequest:
     field = told_field(first["loc"])
     if first["type"] == "json_invalid" or not first["loc"]:
         raise ApiError(422, "invalid_body", "The body must be a JSON object with model and messages.")
-    if first["type"] == "extra_forbidden":
+    if first["type"] == "extra_forbidden" or UNSUPPORTED & {*first["loc"]}:
         raise ApiError(422, "unsupported_field", "This assistant cannot do this. Leave the field out.", field=field)
     raise ApiError(422, "invalid_field", first["msg"] + ".", field=field)
 

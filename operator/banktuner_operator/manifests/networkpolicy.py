@@ -51,9 +51,8 @@ def ui_policy(owner: Owner) -> Json:
 
 
 def _stores_objects(asked: Gateway) -> bool:
-    classified = asked.scope is not None and asked.scope.classifier is not None
-    models = classified or asked.privacy.names is not None or asked.knowledge is not None
-    return models or asked.audit.sink == "ObjectStore"
+    read = (asked.scope.classifier, asked.privacy.names, asked.knowledge)
+    return asked.audit.sink == "ObjectStore" or any(part is not None for part in read)
 
 
 def _vector_stores(knowledge: Knowledge | None, settings: Settings) -> list[Peer]:

@@ -54,9 +54,9 @@ def staging_secrets(deployment: Json | None, source: ObjectRef | None) -> set[st
     return {secret for secret in secrets if source and source.credentials == names.secret_env_prefix(secret)}
 
 
-def classifier(scope: Scope | None, jobs: dict[str, Json], before: GatewayConfig | None) -> Resolved:
+def classifier(scope: Scope, jobs: dict[str, Json], before: GatewayConfig | None) -> Resolved:
     """The scope's classifier; empty where none is named."""
-    asked = scope.classifier if scope else None
+    asked = scope.classifier
     if asked is None:
         return Resolved()
     if asked.uri:
@@ -80,7 +80,7 @@ def classifier(scope: Scope | None, jobs: dict[str, Json], before: GatewayConfig
 
 def _carried(name: str, before: GatewayConfig | None) -> ObjectRef | None:
     """Where the classifier from this job was found, so that it outlives the job's deletion."""
-    asked = before.scope.classifier if before and before.scope else None
+    asked = before.scope.classifier if before else None
     same = asked is not None and asked.fine_tune_job is not None and asked.fine_tune_job.name == name
     return before.classifier if before and same else None
 
@@ -119,7 +119,7 @@ def retrieval(knowledge: Knowledge | None, owner: Owner) -> RetrievalConfig | No
 def secret_fields(spec: BankingModelSpec) -> list[tuple[str, str]]:
     """(field, Secret name) of every Secret that the gateway's part of a spec names."""
     asked = spec.gateway
-    classified, knowledge = asked.scope.classifier if asked.scope else None, asked.knowledge
+    classified, knowledge = asked.scope.classifier, asked.knowledge
     references = {
         "auth.tokensSecretRef": asked.auth.tokens_secret_ref,
         "scope.classifier.secretRef": classified.secret_ref if classified else None,

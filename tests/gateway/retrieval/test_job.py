@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import openai
 import pytest
 
 from banktuner_api.common import Json
@@ -18,6 +19,7 @@ from banktuner_gateway.retrieval.objects import open_folder
 from banktuner_gateway.retrieval.retriever import open_retriever
 from bench.gateway.retrieval_encoder import encoder_folder
 from tests.contract.harness import REPOSITORY, S3Server, find_versitygw
+from tests.gateway.harness import TOKEN
 
 PREFIX = "BT_TEST_"
 POLICIES = REPOSITORY / "examples" / "knowledge" / "policies"
@@ -74,6 +76,22 @@ def test_the_job_indexes_and_the_gateway_follows(s3: S3Server, tmp_path: Path) -
     with pytest.raises(RetrievalError) as raised:
         pointer.switch(index, current, pointer.Read(current, '"0123456789abcdef0123456789abcdef"'))
     assert raised.value.exit_code is ExitCode.INTERRUPTED
+
+
+def test_sources_are_told_in_openais_form_too(
+    s3: S3Server, files: Path, start_gateway, engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = s3.secret(PREFIX)
+    assert run_job(files, settings(), secret).returncode == 0
+    for name, value in secret.items():
+        monkeypatch.setenv(name, value)
+    messages = [{"role": "user", "content": "How do I freeze my card?"}]
+    with openai.OpenAI(base_url=f"{start_gateway()}/v1", api_key=TOKEN, max_retries=0) as client:
+        answer = client.chat.completions.create(model="assistant", messages=messages)
+    told = engine.requests[-1][1]["messages"][0]["content"]
+    assert [one["number"] for one in answer.sources] == [1, 2, 3, 4]
+    assert ("cards.md", "Freezing a card") in {(one["document"], one["section"]) for one in answer.sources}
+    assert all(f"[{one['number']}] " in told and f"({one['document']})" in told for one in answer.sources)
 
 
 @pytest.mark.parametrize(
