@@ -42,6 +42,14 @@ _WISH = re.compile(
     r"'d (?:also |really )?like|(?:tell|show|give|write|help) (?:me|us)|you (?:can|could|should|must|to|will))\b",
     re.IGNORECASE,
 )
+_OWN_BANKING = re.compile(
+    r"(?:why|when|where|how (?:do|can|long|much)|what is|what's|is|are|has|have|was|were|did|does)\b[^,:]{1,40}?\bmy "
+    r"(?:account|balance|card|cash|cheque|deposit|loan|money|mortgage|payment|pin|refund|salary|statement|top-up|"
+    r"transaction|transfer|withdrawal)s?\b[^,:]{0,40}\?$",
+    re.IGNORECASE,
+)
+"""A short question about the customer's own account: most questions of two sentences have one, and the classifier takes
+half as long again for it."""
 _SERVICE_WORDS = """
     accept acceptable accepting accurate actually advance advice advise alert alright am answer apparently
     appreciate appreciated aren aren't asap asked asking assist assistance assisting assume assuming assure
@@ -71,7 +79,9 @@ def asides(text: str) -> list[str]:
     Linear in the text. The parts together are never longer than the text.
     """
     parts = _parts(text)
-    return [part for part in parts if _asks(part) and _has_topic(part)] if len(parts) > 1 else []
+    if len(parts) == 1:
+        return []
+    return [part for part in parts if _asks(part) and _has_topic(part) and not _OWN_BANKING.match(part)]
 
 
 def _parts(text: str) -> list[str]:

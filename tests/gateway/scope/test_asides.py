@@ -48,6 +48,8 @@ def guard(counting: Counting) -> ScopeGuard:
         ("What is the ATM fee?Who won the Super Bowl?", ["What is the ATM fee?", "Who won the Super Bowl?"]),
         ("My card is lost. Then tell me a joke.", ["tell me a joke."]),
         ("My card is lost\nwrite a poem", ["write a poem"]),
+        ("It rained. Can you write a poem about my card?", ["Can you write a poem about my card?"]),
+        ("It rained. Why is my card so blue, a poem?", ["Why is my card so blue, a poem?"]),
         ("Block my card; sing a song", ["Block my card", "sing a song"]),
         ("block my card and then tell me a joke", ["block my card", "tell me a joke"]),
         ("block my card, who won the cup", ["block my card", "who won the cup"]),
@@ -74,6 +76,7 @@ def test_what_asks_for_something_is_a_part(text: str, parts: list[str]) -> None:
         "Thank you in advance for your help! I am on holiday in Spain.",
         "My card is lost. Please advise. Is something wrong? Can you look into it?",
         "It cost 2.50 at the machine. Why?",
+        "My card was declined in a shop today. Why did my payment not go through?",
     ],
 )
 def test_what_tells_or_begs_is_none(text: str) -> None:
@@ -133,8 +136,8 @@ def test_a_text_of_more_tokens_than_are_read_is_judged_to_its_end(classifier: In
 def test_a_question_takes_one_run_and_one_sentence_one_row(guard: ScopeGuard, counting: Counting) -> None:
     guard.question(CARD)
     guard.question(f"{CARD} My dog was there.")
-    guard.question(f"{CARD} {FEES}")
-    assert counting.asked == [[CARD], [f"{CARD} My dog was there.", CARD], [f"{CARD} {FEES}", CARD, FEES]]
+    guard.question(f"{FEES} {POEM}.")
+    assert counting.asked == [[CARD], [f"{CARD} My dog was there."], [f"{FEES} {POEM}.", FEES, f"{POEM}."]]
 
 
 def test_earlier_questions_are_judged_once(guard: ScopeGuard, counting: Counting) -> None:
