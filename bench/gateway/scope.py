@@ -24,6 +24,8 @@ BARS: dict[str, float | None] = {
     "scope_refused_after_banking": 0.95,
     "scope_follow_up_accuracy": 0.8,
     "scope_answer_accuracy": 0.95,
+    "scope_mixed_refused": 0.9,
+    "scope_stories_accepted": 0.8,
     # no bar: CLINC150 has a question for today's weather among a bank's, and those for the payday among strangers'
     "scope_demo_questions": None,
 }
@@ -64,7 +66,21 @@ def examples(guard: ScopeGuard) -> list[Row]:
     return [
         _row("scope_follow_up_accuracy", sum(right) / len(right), f"{sum(right)} of {len(right)}"),
         _row("scope_answer_accuracy", sum(stayed) / len(stayed), f"{sum(stayed)} of {len(stayed)}"),
+        *_mixed(guard),
         _demo_questions(guard),
+    ]
+
+
+def _mixed(guard: ScopeGuard) -> list[Row]:
+    """Two questions in one text, a bank's and another, in both orders; and a bank's question within its story."""
+    written = _read(EXAMPLES / "mixed.jsonl")
+    ours, theirs = ([one["text"] for one in written if one["banking"] is banking] for banking in (True, False))
+    both = [f"{first} {then}" for a in ours for b in theirs for first, then in ((a, b), (b, a))]
+    refused = sum(not _passed_to_the_model(guard, text, []) for text in both)
+    stories = [guard.question(one["text"]).allowed for one in _read(EXAMPLES / "stories.jsonl")]
+    return [
+        _row("scope_mixed_refused", refused / len(both), f"{refused} of {len(both)}"),
+        _row("scope_stories_accepted", sum(stories) / len(stories), f"{sum(stories)} of {len(stories)}"),
     ]
 
 

@@ -58,10 +58,27 @@ def inspect(text: str) -> Verdict:
     return Verdict(bool(found), tuple(found), "; ".join(found.values()))
 
 
-def inspect_turns(turns: Sequence[str]) -> Verdict:
-    """The verdict on the last of a caller's turns, read alone and together with those before it."""
-    alone = inspect(turns[-1])
-    return alone if alone.blocked or len(turns) == 1 else inspect("\n".join(turns[-TURNS:]))
+def inspect_turns(asked: Sequence[str], sent: Sequence[str] = ()) -> Verdict:
+    """The verdict on a question and the turns before it: the first attack that is found.
+
+    `asked`: the caller's own turns, oldest first, the question last. `sent`: all turns that came with the question, in
+    their order, those of the assistant too, the question last; none where the turns before it were read when they
+    came. Each new turn is read alone, and all are read together, as an attack may be spread over TURNS of them.
+    About five times the work of `inspect` on all of it, and no more than that for a first question.
+    """
+    alone = reversed(sent or asked[-1:])
+    verdict = Verdict(False, (), "")
+    for text in dict.fromkeys((*alone, *_together(asked), *_together(sent))):
+        verdict = inspect(text)
+        if verdict.blocked:
+            break
+    return verdict
+
+
+def _together(turns: Sequence[str]) -> Iterator[str]:
+    """Turns as texts that overlap, so that any TURNS in a row are within one; none where there are no turns."""
+    for start in range(0, max(len(turns) - TURNS, min(len(turns), 1)), TURNS):
+        yield "\n".join(turns[start : start + 2 * TURNS])
 
 
 def _by_words(seen: str) -> Iterator[tuple[str, str]]:

@@ -21,7 +21,7 @@ from banktuner_gateway.injection.inspection import Verdict as InjectionVerdict
 from banktuner_gateway.observability import RequestRecord
 from banktuner_gateway.privacy.vault import PLACEHOLDER
 from banktuner_gateway.retrieval.types import Passage
-from banktuner_gateway.scope.verdicts import ANSWER_REFUSES
+from banktuner_gateway.scope.verdicts import ANSWER_REFUSES, OUT_OF_SCOPE
 from banktuner_gateway.scope.verdicts import Verdict as ScopeVerdict
 
 Stage = Literal["input", "output"]
@@ -94,6 +94,27 @@ class Trace:
                 score=score,
                 threshold=verdict.threshold,
                 counts=known,
+            )
+        )
+
+    def left_out_turns(self, count: int) -> None:
+        """Of the client's earlier questions so many are no bank's business and did not go to the model."""
+        self.verdicts.append(
+            audit.Verdict(
+                guard="turns", stage="input", outcome="mask", reason=OUT_OF_SCOPE.id, counts={"left_out": count}
+            )
+        )
+
+    def left_out_passages(self, attacks: Sequence[Sequence[str]]) -> None:
+        """The rules of each passage that attacks the model and did not go to it."""
+        counts = Counter(rule for rules in attacks for rule in rules)
+        self.verdicts.append(
+            audit.Verdict(
+                guard="passages",
+                stage="input",
+                outcome="mask",
+                reason=attacks[0][0],
+                counts={"left_out": len(attacks), **counts},
             )
         )
 

@@ -4,7 +4,7 @@ A folder `onnx/` of a Classification artifact holds classifier.onnx, classifier.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,9 @@ from typing import Any
 import numpy as np
 import onnxruntime
 from tokenizers import Tokenizer
+
+BATCH = 32
+"""Windows in one run of the graph, so that a long text takes no more memory than that."""
 
 
 @dataclass(frozen=True)
@@ -42,21 +45,32 @@ class IntentClassifier:
         self._session = onnxruntime.InferenceSession(str(folder / "classifier.onnx"), options, providers=providers)
 
     def judge(self, texts: Sequence[str]) -> list[Judgement]:
-        """One judgement a text, in their order."""
+        """One judgement a text, in their order. A text longer than the graph reads is judged by its strangest part."""
         if not texts:
             return []
-        logits, out_of_scope = self.scores(texts)
+        encodings = self._tokenizer.encode_batch(list(texts))
+        windows = [(place, part.ids) for place, whole in enumerate(encodings) for part in (whole, *whole.overflowing)]
+        worst: dict[int, Judgement] = {}
+        for at in range(0, len(windows), BATCH):
+            places, rows = zip(*windows[at : at + BATCH], strict=True)
+            for place, said in zip(places, self._judgements(rows), strict=True):
+                if place not in worst or not said.out_of_scope <= worst[place].out_of_scope:
+                    worst[place] = said
+        return [worst[place] for place in range(len(texts))]
+
+    def scores(self, texts: Sequence[str]) -> tuple[Any, Any]:
+        """(texts, labels) logits and (texts,) probabilities of being out of scope, of what is read of each at once."""
+        return self._run([encoding.ids for encoding in self._tokenizer.encode_batch(list(texts))])
+
+    def _judgements(self, rows: Sequence[Sequence[int]]) -> Iterator[Judgement]:
+        logits, out_of_scope = self._run(rows)
         shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
         shares = shifted / shifted.sum(axis=1, keepdims=True)
         best = shares.argmax(axis=1)
-        return [
-            Judgement(self.labels[label], float(shares[row, label]), float(score), bool(score >= self.threshold))
-            for row, (label, score) in enumerate(zip(best, out_of_scope, strict=True))
-        ]
+        for row, (label, score) in enumerate(zip(best, out_of_scope, strict=True)):
+            yield Judgement(self.labels[label], float(shares[row, label]), float(score), bool(score >= self.threshold))
 
-    def scores(self, texts: Sequence[str]) -> tuple[Any, Any]:
-        """(texts, labels) logits and (texts,) probabilities of being out of scope."""
-        rows = [encoding.ids for encoding in self._tokenizer.encode_batch(list(texts))]
+    def _run(self, rows: Sequence[Sequence[int]]) -> tuple[Any, Any]:
         ids = np.zeros((len(rows), max(map(len, rows))), dtype=np.int64)
         mask = np.zeros_like(ids)
         for place, row in enumerate(rows):

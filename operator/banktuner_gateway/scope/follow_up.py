@@ -5,7 +5,7 @@ of other kinds look like banking too. English alone.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 _WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)?")
 _OPEN_WORDS = """
@@ -36,9 +36,15 @@ MOST_WORDS, ELLIPSIS_WORDS = 12, 6
 LOOKED_BACK = 6
 
 
+def topics(text: str) -> Iterator[str]:
+    """The words that could be a topic, in small letters."""
+    words = (word.casefold().replace("\u2019", "'") for word in _WORD.findall(text))
+    return (word for word in words if word not in _OPEN)
+
+
 def has_topic(text: str) -> bool:
     """Whether a word of it could be a topic."""
-    return any(word.casefold().replace("\u2019", "'") not in _OPEN for word in _WORD.findall(text))
+    return any(topics(text))
 
 
 def is_follow_up(question: str) -> bool:

@@ -19,6 +19,7 @@ FOLLOW_UP = Rule("SCP-002", True, "a follow-up that is a bank's business as the 
 SMALL_TALK = Rule("SCP-003", True, "greeting, thanks or goodbye; answered with a fixed text")
 OUT_OF_SCOPE = Rule("SCP-010", False, "the question is not a bank's business")
 LOST_FOLLOW_UP = Rule("SCP-011", False, "a follow-up, and the question before it is not a bank's business either")
+ASIDE_OUT_OF_SCOPE = Rule("SCP-012", False, "a part of the question is not a bank's business")
 ANSWER_IN_SCOPE = Rule("SCP-020", True, "every sentence of the answer may be a bank's business")
 ANSWER_REFUSES = Rule("SCP-021", True, "the model itself refused")
 ANSWER_OUT_OF_SCOPE = Rule("SCP-030", False, "a sentence of the answer is not a bank's business")
