@@ -9,6 +9,7 @@ MLFLOW_VENV := .venv-mlflow
 UI_VENV := .venv-ui
 CLUSTER_TOOL := $(PYTHON) tests/cluster/cluster.py
 WITH_CLUSTER := exports="$$($(CLUSTER_TOOL) env)" && eval "$$exports" &&
+APT := apt-get -q -o Acquire::Retries=5
 PYTEST := $(VENV)/bin/python -m pytest
 # two workers: what one waits for (a pod, a server) leaves the cores to the other
 PARALLEL := -n 2 --dist loadfile
@@ -113,7 +114,7 @@ $(MLFLOW_VENV)/.ready: requirements/mlflow.txt | $(VENV)/.ready
 
 # llama.cpp has no wheel: it is compiled once, about two minutes on two cores, and kept in uv's cache.
 $(LLAMA_CPP_VENV)/.ready: requirements/llama-cpp.txt requirements/llama-cpp-build.txt requirements/llama-cpp.cmake | $(VENV)/.ready
-	command -v g++ >/dev/null || apt-get install -y -q --no-install-recommends g++
+	command -v g++ >/dev/null || { $(APT) update && $(APT) install -y --no-install-recommends g++; }
 	$(VENV)/bin/uv venv --quiet --clear --python $(VENV)/bin/python $(LLAMA_CPP_VENV)
 	CMAKE_ARGS="-DCMAKE_PROJECT_INCLUDE=$(CURDIR)/requirements/llama-cpp.cmake" $(VENV)/bin/uv pip sync --quiet \
 		--python $(LLAMA_CPP_VENV) --require-hashes --build-constraints requirements/llama-cpp-build.txt requirements/llama-cpp.txt
@@ -121,6 +122,6 @@ $(LLAMA_CPP_VENV)/.ready: requirements/llama-cpp.txt requirements/llama-cpp-buil
 
 # The chat page is tested in a real browser, which comes from Debian.
 $(UI_VENV)/.ready: requirements/test-ui.txt | $(VENV)/.ready
-	command -v chromedriver >/dev/null || { apt-get update -q && \
-		apt-get install -y -q --no-install-recommends chromium chromium-driver fonts-dejavu-core; }
+	command -v chromedriver >/dev/null || { $(APT) update && \
+		$(APT) install -y --no-install-recommends chromium chromium-driver fonts-dejavu-core; }
 	$(environment)

@@ -2,14 +2,14 @@
 
 import sys
 import time
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from kube import Json, condition, get
+from kube import Json, KubectlError, condition, get
 
 FINETUNE, SERVING = "finetunejob", "bankingmodel"
 
@@ -32,7 +32,8 @@ class Row:
 
     def read(self, namespace: str) -> bool:
         """Look at the object; True when its step, what it says or its tens of percent changed."""
-        self.last = get(self.kind, self.name, namespace)
+        with suppress(KubectlError):  # one call of hundreds: what was seen last is kept
+            self.last = get(self.kind, self.name, namespace)
         before = (self.step, self.detail, self.tens)
         step = self._finetune() if self.kind == FINETUNE else self._serving()
         now = time.monotonic()

@@ -3,6 +3,7 @@
 import logging
 import os
 import shutil
+import stat
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -103,7 +104,7 @@ class CheckpointKeeper:
         delete_but(source, self._history[-self._config.checkpoint.keep_last :])
 
     def _snapshot(self, folder: Path) -> Path | None:
-        """Links to the files in a folder of our own: the trainer removes its old checkpoints when it likes.
+        """Links to the files in a folder of our own: the trainer removes its old checkpoints when it likes (then None).
 
         Raises ValueError where it is not a folder of checkpoints, or holds anything but plain files.
         """
@@ -113,12 +114,14 @@ class CheckpointKeeper:
         shutil.rmtree(place, ignore_errors=True)
         try:
             for path in folder.rglob("*"):
+                mode = path.lstat().st_mode
+                if stat.S_ISDIR(mode):
+                    continue
+                if not stat.S_ISREG(mode):
+                    raise ValueError("the checkpoint holds something that is no file")
                 beside = place / path.relative_to(folder)
                 beside.parent.mkdir(parents=True, exist_ok=True)
-                if path.is_symlink() or not (path.is_file() or path.is_dir()):
-                    raise ValueError("the checkpoint holds something that is no file")
-                if path.is_file():
-                    os.link(path, beside)
+                os.link(path, beside)
         except FileNotFoundError:
             return None
         return place if (place / CHECKPOINT_FILE).exists() else None

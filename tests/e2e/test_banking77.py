@@ -12,6 +12,7 @@ from tests.support import cluster
 
 import kube
 
+pytestmark = pytest.mark.timeout(1800)  # the time of a fixture counts
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "banking77"
 
 

@@ -23,7 +23,7 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[controlp
         plane.start()
         applied = plane.kubectl("apply", "--server-side", "-f", str(TOP / "crds"))
         assert applied.returncode == 0, applied.stderr
-        established = plane.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+        established = plane.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=300s")
         assert established.returncode == 0, established.stderr
         yield plane
     finally:

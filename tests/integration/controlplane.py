@@ -9,11 +9,12 @@ import shutil
 import socket
 import subprocess
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
 ADMIN_TOKEN = "integration-admin"
-START_SECONDS = 90
+START_SECONDS = 300
 BINARIES = ("etcd", "kube-apiserver", "kube-controller-manager", "kubectl")
 
 
@@ -29,11 +30,18 @@ def binary(name: str) -> str | None:
     return str(built) if built.exists() else shutil.which(name)
 
 
+def free_ports(count: int) -> list[int]:
+    """Different ports that were free a moment ago."""
+    with ExitStack() as held:
+        probes = [held.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [int(probe.getsockname()[1]) for probe in probes]
+
+
 def free_port() -> int:
     """A port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_ports(1)[0]
 
 
 @dataclass
@@ -52,7 +60,7 @@ class ControlPlane:
     def start(self) -> None:
         """Start and wait until it answers."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.port, etcd, peer = free_port(), free_port(), free_port()
+        self.port, etcd, peer, controllers = free_ports(4)
         self._keys()
         self._spawn(
             "etcd",
@@ -85,7 +93,7 @@ class ControlPlane:
             "kube-controller-manager",
             f"--kubeconfig={self.kubeconfig}",
             f"--service-account-private-key-file={self.folder}/sa.key",
-            f"--secure-port={free_port()}",
+            f"--secure-port={controllers}",
             "--bind-address=127.0.0.1",
             f"--cert-dir={self.folder}/certificates",
             "--use-service-account-credentials=false",
@@ -93,6 +101,7 @@ class ControlPlane:
             "--kube-api-qps=200",
             "--kube-api-burst=400",
         )
+        self._wait("/api/v1/namespaces/default/serviceaccounts/default")  # the controllers work
 
     def stop(self) -> None:
         """End every process that was started, the newest first."""
@@ -107,7 +116,7 @@ class ControlPlane:
     def kubectl(self, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
         """Run kubectl; the caller looks at the exit code."""
         command = [str(binary("kubectl")), f"--kubeconfig={self.kubeconfig}", *arguments]
-        return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=60, check=False)
+        return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=300, check=False)
 
     def _keys(self) -> None:
         subprocess.run(["openssl", "genrsa", "-out", f"{self.folder}/sa.key", "2048"], check=True, capture_output=True)

@@ -171,12 +171,24 @@ class Cluster:
         await self.patch("Pod", pod["metadata"]["name"], {"status": status}, "status")
 
 
+def ours(child: Json) -> Json:
+    """What changes in a child when the operator writes it; the controller manager writes status and annotations too."""
+    metadata = child["metadata"]
+    return {
+        "uid": metadata["uid"],
+        "generation": metadata.get("generation"),
+        "labels": metadata["labels"],
+        "written": [entry for entry in metadata["managedFields"] if entry["manager"] == names.FIELD_MANAGER],
+        "content": {key: value for key, value in child.items() if key not in ("metadata", "status")},
+    }
+
+
 def condition_of(live: Json, kind: str) -> Json:
     conditions = live.get("status", {}).get("conditions", [])
     return next((entry for entry in conditions if entry["type"] == kind), {})
 
 
-async def eventually(holds: Callable[[], Awaitable[bool]], what: str, seconds: float = 20) -> None:
+async def eventually(holds: Callable[[], Awaitable[bool]], what: str, seconds: float = 60) -> None:
     """Wait until something holds; the failure says what did not."""
     deadline = time.monotonic() + seconds
     while not await holds():

@@ -69,7 +69,7 @@ async def test_progress_reaches_status(cluster: Cluster, agent: Agent) -> None:
         status = (await cluster.get("FineTuneJob", "card")).get("status", {})
         return status.get("trainerStatus", {}).get("progressPercentage") == 40
 
-    await eventually(written, "progress in status", 3)
+    await eventually(written, "progress in status")
     status = (await cluster.get("FineTuneJob", "card"))["status"]
     assert status["activity"]["phase"] == "Publishing"
     assert status["activity"]["reason"] == "StoreDown"
@@ -89,7 +89,7 @@ async def test_a_checkpoint_is_told_beside_what_the_trainer_tells(cluster: Clust
         status = (await cluster.get("FineTuneJob", "card"))["status"]
         return status.get("trainerStatus", {}).get("progressPercentage") == 42
 
-    await eventually(written, "the newest progress", 4)
+    await eventually(written, "the newest progress")
     status = (await cluster.get("FineTuneJob", "card"))["status"]
     assert status["checkpoint"] == checkpoint and status["activity"]["reason"] == "StoreDown"
     newer = checkpoint | {"step": 80}
@@ -98,7 +98,7 @@ async def test_a_checkpoint_is_told_beside_what_the_trainer_tells(cluster: Clust
     async def replaced() -> bool:
         return (await cluster.get("FineTuneJob", "card"))["status"]["checkpoint"] == newer
 
-    await eventually(replaced, "the newer checkpoint", 4)
+    await eventually(replaced, "the newer checkpoint")
     await cluster.reconcile("FineTuneJob", "card")
     again = (await cluster.get("FineTuneJob", "card"))["status"]
     assert again["checkpoint"] == newer and again["activity"]["reason"] == "StoreDown"
@@ -114,7 +114,7 @@ async def test_kubeflow_trainers_body_alone_is_taken_and_keeps_the_rest(cluster:
         status = (await cluster.get("FineTuneJob", "card"))["status"]
         return status.get("trainerStatus", {}).get("progressPercentage") == 41
 
-    await eventually(written, "the newest progress", 4)
+    await eventually(written, "the newest progress")
     assert (await cluster.get("FineTuneJob", "card"))["status"]["activity"]["reason"] == "StoreDown"
 
 
@@ -142,7 +142,7 @@ async def test_reports_are_coalesced(cluster: Cluster, agent: Agent, monkeypatch
         status = (await cluster.get("FineTuneJob", "card")).get("status", {})
         return status.get("trainerStatus", {}).get("progressPercentage") == 39
 
-    await eventually(written, "the last progress", 5)
+    await eventually(written, "the last progress")
     assert writes <= time.monotonic() - started + 2
 
 
@@ -207,21 +207,22 @@ async def serving_pod(cluster: Cluster) -> Json:
     return await cluster.pod("engine")
 
 
-async def test_desired_comes_at_once_and_again_when_it_changes(cluster: Cluster, agent: Agent) -> None:
+async def test_desired_comes_at_once_and_again_when_it_changes(
+    cluster: Cluster, agent: Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "RECHECK_SECONDS", 3600.0)  # it is the event that wakes it
     client = agent.client(await token(cluster, await serving_pod(cluster)))
     first = await asyncio.to_thread(client.desired, cluster.namespace, "assistant", "", 10)
     assert first is not None and [entry.name for entry in first.adapters] == ["wealth"]
     assert await asyncio.to_thread(client.desired, cluster.namespace, "assistant", first.revision, 1) is None
-    waiting = asyncio.create_task(asyncio.to_thread(client.desired, cluster.namespace, "assistant", first.revision, 20))
+    waiting = asyncio.create_task(asyncio.to_thread(client.desired, cluster.namespace, "assistant", first.revision, 60))
     await asyncio.sleep(0.5)
     assert not waiting.done()
     cards = WEALTH | {"name": "cards", "digest": "sha256:" + "cd" * 32}
     await cluster.patch("BankingModel", "assistant", {"spec": {"adapters": [WEALTH, cards]}})
     await cluster.reconcile("BankingModel", "assistant")
-    changed = time.monotonic()
     agent.hub.notify(cluster.namespace, "assistant")
-    second = await waiting
-    assert time.monotonic() - changed < 10
+    second = await asyncio.wait_for(waiting, 30)
     assert second is not None and [entry.name for entry in second.adapters] == ["wealth", "cards"]
 
 
@@ -229,11 +230,11 @@ async def test_desired_without_an_event_is_rechecked(cluster: Cluster, agent: Ag
     client = agent.client(await token(cluster, await serving_pod(cluster)))
     first = await asyncio.to_thread(client.desired, cluster.namespace, "assistant", "", 10)
     assert first is not None
-    waiting = asyncio.create_task(asyncio.to_thread(client.desired, cluster.namespace, "assistant", first.revision, 20))
+    waiting = asyncio.create_task(asyncio.to_thread(client.desired, cluster.namespace, "assistant", first.revision, 60))
     await asyncio.sleep(0.3)
     await cluster.patch("BankingModel", "assistant", {"spec": {"adapters": []}})
     await cluster.reconcile("BankingModel", "assistant")
-    second = await asyncio.wait_for(waiting, server.RECHECK_SECONDS + 2)
+    second = await asyncio.wait_for(waiting, server.RECHECK_SECONDS + 15)
     assert second is not None and second.adapters == []
 
 
@@ -248,7 +249,7 @@ async def test_observed_reaches_status_of_its_own_pod_only(cluster: Cluster, age
         await cluster.reconcile("BankingModel", "assistant")
         return (await cluster.get("BankingModel", "assistant"))["status"]["adaptersReady"] == "1/1"
 
-    await eventually(aggregated, "the adapter is ready", 5)
+    await eventually(aggregated, "the adapter is ready")
     with pytest.raises(AgentError, match="status 403"):
         other = told.model_copy(update={"pod": "another"})
         await asyncio.to_thread(client.observed, cluster.namespace, "assistant", other)

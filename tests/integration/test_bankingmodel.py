@@ -7,7 +7,17 @@ import pytest
 from banktuner_api import names
 from banktuner_operator.cluster.client import path
 from banktuner_operator.cluster.execute import instance_manager
-from tests.integration.kubelet import DIGEST, Cluster, Json, condition_of, eventually, job_spec, model_spec, result
+from tests.integration.kubelet import (
+    DIGEST,
+    Cluster,
+    Json,
+    condition_of,
+    eventually,
+    job_spec,
+    model_spec,
+    ours,
+    result,
+)
 
 KIND = "BankingModel"
 OTHER = "sha256:" + "cd" * 32
@@ -100,10 +110,10 @@ async def test_status_and_children_are_stable(cluster: Cluster) -> None:
         return await cluster.get(KIND, "assistant") == before
 
     await eventually(settled, "a stable status")
-    versions = {child["metadata"]["uid"]: child for kind in CHILDREN for child in await cluster.list(kind)}
+    children = [ours(child) for kind in CHILDREN for child in await cluster.list(kind)]
     await cluster.reconcile(KIND, "assistant")
-    assert {child["metadata"]["uid"]: child for kind in CHILDREN for child in await cluster.list(kind)} == versions
-    assert len(versions) == 7
+    assert [ours(child) for kind in CHILDREN for child in await cluster.list(kind)] == children
+    assert len(children) == 7
 
 
 @pytest.mark.parametrize("kind", CHILDREN)

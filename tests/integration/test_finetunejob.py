@@ -11,9 +11,10 @@ from banktuner_api.exit_codes import ExitCode
 from banktuner_operator.cluster.client import ApiError, path
 from banktuner_operator.cluster.reconcile import Key, Reconciler
 from banktuner_operator.plan.outcome import INDEX_LABEL
-from tests.integration.kubelet import Cluster, condition_of, eventually, job_spec, result, settings
+from tests.integration.kubelet import Cluster, condition_of, eventually, job_spec, ours, result, settings
 
 KIND = "FineTuneJob"
+CHILDREN = ("Job", "ConfigMap", "NetworkPolicy")
 
 
 async def attempts(cluster: Cluster) -> list[str]:
@@ -37,7 +38,7 @@ async def succeed(cluster: Cluster, name: str, **artifact: object) -> dict:
 async def test_children_and_their_owner(cluster: Cluster) -> None:
     job = await cluster.create(KIND, "card", job_spec())
     await cluster.reconcile(KIND, "card")
-    for kind in ("Job", "ConfigMap", "NetworkPolicy"):
+    for kind in CHILDREN:
         (child,) = await cluster.list(kind)
         (owner,) = child["metadata"]["ownerReferences"]
         assert owner["uid"] == job["metadata"]["uid"] and owner["controller"]
@@ -51,14 +52,11 @@ async def test_status_is_written_once(cluster: Cluster) -> None:
     await cluster.pod()
     await cluster.reconcile(KIND, "card")
     before = await cluster.get(KIND, "card")
-    children = [child for kind in ("Job", "ConfigMap", "NetworkPolicy") for child in await cluster.list(kind)]
+    children = [ours(child) for kind in CHILDREN for child in await cluster.list(kind)]
     for _ in range(3):
         await cluster.reconcile(KIND, "card")
     assert await cluster.get(KIND, "card") == before
-    after = [child for kind in ("Job", "ConfigMap", "NetworkPolicy") for child in await cluster.list(kind)]
-    assert [entry["metadata"]["resourceVersion"] for entry in after] == [
-        entry["metadata"]["resourceVersion"] for entry in children
-    ]
+    assert [ours(child) for kind in CHILDREN for child in await cluster.list(kind)] == children
 
 
 async def test_success(cluster: Cluster) -> None:
@@ -244,7 +242,7 @@ async def life(cluster: Cluster, name: str, crash_at: int) -> tuple[dict, int]:
     await eventually(complete, "completion")
     children = [
         child
-        for kind in ("Job", "ConfigMap", "NetworkPolicy")
+        for kind in CHILDREN
         for child in await cluster.list(kind)
         if child["metadata"]["labels"][names.LABEL_INSTANCE] == name
     ]
@@ -256,20 +254,19 @@ async def test_a_crash_at_any_write_changes_nothing_in_the_end(cluster: Cluster)
     assert writes >= 6
     for crash_at in range(1, writes + 1):
         await cluster.delete(KIND, "job")
+        await _gone(cluster)
         found, _ = await life(cluster, "job", crash_at)
         assert found == expected, f"crash at write {crash_at}"
-        await _gone(cluster)
 
 
 async def _gone(cluster: Cluster) -> None:
     """The controller manager's garbage collection needs a moment; leftovers of the last life are not this one's."""
 
     async def gone() -> bool:
-        owners = {entry["metadata"]["uid"] for entry in await cluster.client.list(KIND, cluster.namespace)}
         pods = await cluster.client.list("Pod", cluster.namespace)
-        return all(pod["metadata"]["labels"][names.LABEL_OWNER_UID] in owners for pod in pods)
+        return not pods and not [child for kind in CHILDREN for child in await cluster.list(kind)]
 
-    await eventually(gone, "the pods of the last life are gone")
+    await eventually(gone, "what the last life made is gone")
 
 
 async def test_suspend_and_resume(cluster: Cluster) -> None:
@@ -338,19 +335,51 @@ async def test_missing_secret_is_named(cluster: Cluster) -> None:
     assert condition_of(blocked, "Running")["message"].startswith('spec.dataset.secretRef: Secret "nowhere"')
 
 
+POD = {
+    "restartPolicy": "Never",
+    "containers": [
+        {
+            "name": "x",
+            "image": "x",
+            "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+        }
+    ],
+    "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+}
+
+
+async def forbid(cluster: Cluster, resource: str, probe: dict) -> str:
+    """A quota of none of `resource`; returns its path once the API server refuses `probe`, one of them, by it."""
+    hard = {resource: "0"}
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}, "spec": {"hard": hard}}
+    where = f"/api/v1/namespaces/{cluster.namespace}/resourcequotas"
+    await cluster.client.call("POST", where, {}, quota)
+
+    async def counted() -> bool:
+        return (await cluster.client.call("GET", f"{where}/none")).get("status", {}).get("hard") == hard
+
+    async def refused() -> bool:
+        try:
+            await cluster.client.call("POST", path(probe["kind"], cluster.namespace), {"dryRun": "All"}, probe)
+        except ApiError as error:
+            return "exceeded quota: none" in error.message
+        return False
+
+    await eventually(counted, "the quota is counted")
+    await eventually(refused, "the quota is in force")
+    return f"{where}/none"
+
+
 async def test_quota_is_named(cluster: Cluster) -> None:
-    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}}
-    await cluster.client.call("POST", f"/api/v1/namespaces/{cluster.namespace}/resourcequotas", {}, quota)
+    await forbid(cluster, "pods", {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "probe"}, "spec": POD})
     await cluster.create(KIND, "card", job_spec())
     blocked = await cluster.until(KIND, "card", "Running", "False", "QuotaExceeded")
     assert "exceeded quota: none" in condition_of(blocked, "Running")["message"]
 
 
 async def test_a_refused_child_is_told(cluster: Cluster) -> None:
-    hard = {"count/jobs.batch": "0"}
-    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}, "spec": {"hard": hard}}
-    where = f"/api/v1/namespaces/{cluster.namespace}/resourcequotas"
-    await cluster.client.call("POST", where, {}, quota)
+    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "probe"}, "spec": {"template": {"spec": POD}}}
+    where = await forbid(cluster, "count/jobs.batch", job)
     await cluster.create(KIND, "card", job_spec())
 
     async def refused() -> bool:
@@ -361,7 +390,7 @@ async def test_a_refused_child_is_told(cluster: Cluster) -> None:
     await eventually(refused, "the refusal in status")
     message = condition_of(await cluster.get(KIND, "card"), "Accepted")["message"]
     assert "exceeded quota: none" in message
-    await cluster.client.call("DELETE", f"{where}/none")
+    await cluster.client.call("DELETE", where)
 
     async def accepted() -> bool:
         try:

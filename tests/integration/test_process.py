@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +16,7 @@ import yaml
 from banktuner_api import names
 from banktuner_operator.cluster.client import Client
 from tests.integration import certificates
-from tests.integration.controlplane import ControlPlane, binary, free_port
+from tests.integration.controlplane import ControlPlane, binary, free_ports
 from tests.integration.kubelet import Cluster, condition_of, eventually, job_spec, model_spec, result, settings
 
 TOP = Path(__file__).parents[2]
@@ -57,7 +56,7 @@ class Operator:
     def __init__(self, plane: ControlPlane, token: str, folder: Path, identity: str, **changes: Any) -> None:
         folder.mkdir()
         self.log_file = folder / "log"
-        self.probes = free_port()
+        self.probes, agent_port = free_ports(2)
         kubeconfig = json.loads(plane.kubeconfig.read_text())
         kubeconfig["users"][0]["user"]["token"] = token
         (folder / "kubeconfig").write_text(json.dumps(kubeconfig))
@@ -69,7 +68,7 @@ class Operator:
             "BANKTUNER_SETTINGS": str(folder / "settings.json"),
             "BANKTUNER_TLS_DIR": str(certificates.make(folder / "tls")),
             "BANKTUNER_AGENT_HOST": "127.0.0.1",
-            "BANKTUNER_AGENT_PORT": str(free_port()),
+            "BANKTUNER_AGENT_PORT": str(agent_port),
             "BANKTUNER_PROBE_PORT": str(self.probes),
             "POD_NAME": identity,
         }
@@ -116,13 +115,13 @@ async def phase(cluster: Cluster, wanted: str) -> None:
     async def holds() -> bool:
         return (await cluster.get("FineTuneJob", "card")).get("status", {}).get("phase") == wanted
 
-    await eventually(holds, f"phase {wanted}", 30)
+    await eventually(holds, f"phase {wanted}")
 
 
 async def test_a_life_over_a_kill_with_least_rights(cluster: Cluster, operators: list[Operator]) -> None:
     operator = operators[0]
     operator.start()
-    await eventually(operator.leads, "the operator leads", 30)
+    await eventually(operator.leads, "the operator leads")
     await cluster.create("FineTuneJob", "card", job_spec())
     await cluster.create(
         "BankingModel", "assistant", model_spec(adapters=[{"name": "a", "fineTuneJob": {"name": "card"}}])
@@ -138,7 +137,7 @@ async def test_a_life_over_a_kill_with_least_rights(cluster: Cluster, operators:
         line = 'banktuner_finetunejob_metric{namespace="%s",name="card",metric="intent_accuracy"} 0.91'
         return line % cluster.namespace in operator.metrics()
 
-    await eventually(measured, "Prometheus can read what the job was measured at", 30)
+    await eventually(measured, "Prometheus can read what the job was measured at")
 
     async def told() -> bool:
         adapters = (await cluster.get("BankingModel", "assistant")).get("status", {}).get("adapters", [])
@@ -172,7 +171,7 @@ async def test_the_rights_are_enough_to_take_a_page_away(cluster: Cluster, opera
 
 async def test_a_deleted_child_wakes_the_operator(cluster: Cluster, operators: list[Operator]) -> None:
     operators[0].start()
-    await eventually(operators[0].leads, "the operator leads", 30)
+    await eventually(operators[0].leads, "the operator leads")
     await cluster.create("FineTuneJob", "card", job_spec())
     await cluster.pod()
     (job,) = await cluster.list("Job")
@@ -182,21 +181,26 @@ async def test_a_deleted_child_wakes_the_operator(cluster: Cluster, operators: l
         jobs = await cluster.list("Job")
         return bool(jobs) and jobs[0]["metadata"]["uid"] != job["metadata"]["uid"]
 
-    await eventually(back, "the Job is back", 10)
+    await eventually(back, "the Job is back")
 
 
 async def test_the_second_replica_takes_over(cluster: Cluster, operators: list[Operator]) -> None:
     first, second = operators
     first.start()
-    await eventually(first.leads, "the first leads", 30)
+    await eventually(first.leads, "the first leads")
     second.start()
+
+    async def waits() -> bool:
+        return "banktuner_leading 0" in second.metrics()
+
+    await eventually(waits, "the second waits for its turn")
     await cluster.create("FineTuneJob", "card", job_spec())
     await phase(cluster, "Pending")
     assert not await second.leads()
-    started = time.monotonic()
     assert first.end(signal.SIGTERM) == 0
-    await eventually(second.leads, "the second leads", 10)
-    assert time.monotonic() - started < 10  # the lease was given back, not waited for
+    lease = await cluster.client.get("Lease", NAMESPACE, "banktuner-operator")
+    assert lease is not None and lease["spec"]["holderIdentity"] in ("", "second"), "it was given back"
+    await eventually(second.leads, "the second leads")
     await cluster.end_pod(await cluster.pod(), 0, json.dumps(result()))
     await phase(cluster, "Succeeded")
 
@@ -207,7 +211,7 @@ async def test_only_its_namespaces(cluster: Cluster, control_plane: ControlPlane
     operator = Operator(control_plane, token, tmp_path / "one", "one", watchNamespaces=own)
     operator.start()
     try:
-        await eventually(operator.leads, "the operator leads", 30)
+        await eventually(operator.leads, "the operator leads")
         await cluster.create("FineTuneJob", "card", job_spec())
         await cluster.end_pod(await cluster.pod(), 0, json.dumps(result()))
         await phase(cluster, "Succeeded")
@@ -220,7 +224,7 @@ async def test_only_its_namespaces(cluster: Cluster, control_plane: ControlPlane
 
 async def test_one_bad_object_delays_no_other(cluster: Cluster, operators: list[Operator]) -> None:
     operators[0].start()
-    await eventually(operators[0].leads, "the operator leads", 30)
+    await eventually(operators[0].leads, "the operator leads")
     job = await cluster.create("FineTuneJob", "bad", job_spec())
     theirs = {
         "apiVersion": "v1",

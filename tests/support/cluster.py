@@ -22,12 +22,16 @@ SMALL = {"cpu": "2", "memory": "3Gi"}
 
 
 def eventually(look: Callable[[], T], seconds: float, what: str) -> T:
-    """The first truthy answer of `look`; fails with its last answer after `seconds`."""
+    """The first truthy answer of `look`; fails with its last answer, or kubectl's last error, after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:
-        seen = look()
-        if seen:
-            return seen
+        seen: T | kube.KubectlError
+        try:
+            seen = look()
+            if seen:
+                return seen
+        except kube.KubectlError as error:  # one call of hundreds
+            seen = error
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {seconds:.0f} s: {what}; last seen: {seen!r}")
         time.sleep(0.5)

@@ -84,6 +84,10 @@ class MlflowServer:
         ids = [one["experiment_id"] for one in found if one["name"] == experiment]
         return list(self.ask("POST", "runs/search", experiment_ids=ids).get("runs", [])) if ids else []
 
+    def measured(self, experiment: str) -> set[str]:
+        """Names of what an experiment's runs were measured at."""
+        return {one["key"] for run in self.runs(experiment) for one in run["data"].get("metrics", [])}
+
     def history(self, run: dict[str, Any], key: str) -> list[dict[str, Any]]:
         """Every point of one metric, in the order of their steps."""
         asked = self.ask("GET", "metrics/get-history", run_id=run["info"]["run_id"], metric_key=key)

@@ -26,8 +26,10 @@ from tests.trainer.harness import Pod, run_config, write_jsonl
 
 ROWS = 32
 TRAINING = {"epochs": 2, "batchSize": 4, "learningRate": 0.003}
-TOLERANCE = 1e-5
-"""Of losses and weights: two processes add the same numbers in another order, in float32."""
+TOLERANCE = 1e-4
+"""Of losses and metrics: two processes add the same numbers in another order, in float32."""
+WEIGHTS = 0.05
+"""Of a weight, in learning rates: Adam makes a step of about one from a gradient however small it is."""
 QUIET = {"tensorboard": False}
 EVALUATION = {"suites": ["Perplexity"], "compareWith": "None"}
 ARCHITECTURE = {"hiddenSize": 32, "layers": 2, "heads": 2, "vocabularySize": 320, "contextLength": 64}
@@ -95,7 +97,7 @@ def numbers(pod: Pod) -> dict[str, float]:
     return {one["name"]: one["value"] for one in result["metrics"] if one["name"] in names} | steps
 
 
-def assert_same(first: Pod, single: Pod) -> None:
+def assert_same(first: Pod, single: Pod, rate: float = 0.003) -> None:
     """The artifact is whole, and what one process makes; so are the numbers."""
     assert numbers(first) == pytest.approx(numbers(single), rel=TOLERANCE)
     files = sorted(single.output.rglob("*.safetensors"))
@@ -107,7 +109,7 @@ def assert_same(first: Pod, single: Pod) -> None:
         assert one.keys() == two.keys()
         for name, weight in one.items():
             assert weight.dtype == two[name].dtype and weight.shape == two[name].shape
-            assert (weight.float() - two[name].float()).abs().max() < TOLERANCE, name
+            assert (weight.float() - two[name].float()).abs().max() < rate * WEIGHTS, name
 
 
 def until_logged(pods: Pods, index: int, words: str) -> None:
@@ -139,7 +141,7 @@ def test_two_pods_stop_early_together(tmp_path: Path) -> None:
     pods.pods[0].answer_requests(together)
     single = alone(tmp_path / "one", configured("Pretraining", "Full", 1, **early), None)
     assert pods.codes() == [ExitCode.OK, ExitCode.OK], pods.log(0) + pods.log(1)
-    assert_same(pods.pods[0], single)
+    assert_same(pods.pods[0], single, rate=0.03)
     assert "step 24" not in numbers(single)
 
 

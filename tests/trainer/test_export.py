@@ -89,6 +89,8 @@ def test_published_model_is_loaded_by_transformers_5(base_model: Path) -> None:
     assert tokenizer("a")["input_ids"][0] == tokenizer.bos_token_id
 
 
+LEAD = 0.05
+"""Of a token over the next best: bfloat16 moves logits, whose standard deviation is about 1, by less."""
 LINEAR = {f"{name}_proj" for name in ("q", "k", "v", "o", "gate", "up", "down")}
 FORMS = {
     *("adapter_config.json", "adapter_model.safetensors", "tokenizer.json", "tokenizer_config.json"),
@@ -128,8 +130,11 @@ def test_a_job_publishes_the_forms_that_it_asks_for(
     question = [{"role": "user", "content": "What is the fee for a loan?"}]
     text = tokenizer.apply_chat_template(question, add_generation_prompt=True, tokenize=False)
     ids = tokenizer(text, add_special_tokens=False)["input_ids"]
-    adapted, _ = greedy(METHODS[Method.LORA].load(load(base_model), pod.output), ids, 24)
+    tuned = METHODS[Method.LORA].load(load(base_model), pod.output)
+    adapted, _ = greedy(tuned, ids, 24)
     answer = adapted[: adapted.index(tokenizer.eos_token_id) + 1]
+    _, lead = greedy(tuned, ids, len(answer))
+    assert lead > LEAD, "the model is sure of its answer"
     assert greedy(load(pod.output / "merged"), ids, len(answer))[0] == answer
     read_back = llama_cpp(pod.output / "gguf" / "model.gguf", prompts=[ids], count=len(answer))
     assert read_back["answers"][0]["answer"] == answer

@@ -13,7 +13,7 @@ import pytest
 from banktuner_api.exit_codes import ExitCode
 from banktuner_api.run_config import RunConfig
 from banktuner_trainer import launcher
-from banktuner_trainer.__main__ import main
+from banktuner_trainer.__main__ import _interrupt, main
 from banktuner_trainer.settings import Paths
 from tests.trainer.conftest import answers
 from tests.trainer.harness import Pod, run_config, write_jsonl
@@ -124,3 +124,23 @@ def test_told_to_stop(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, run: RunC
     threading.Thread(target=stop, daemon=True).start()
     assert launcher.launch(run, paths) == ExitCode.INTERRUPTED
     assert paths.termination_log.read_text().endswith("said stopped\n")
+
+
+def test_told_to_stop_while_it_starts_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, run: RunConfig, paths: Paths
+) -> None:
+    """As the container does it: until then the signal is an exception, which would leave the first one to itself."""
+    wait = f'trap "end stopped 75" TERM; touch {tmp_path}/up; for n in $(seq 600); do sleep 0.1; done'
+    play(monkeypatch, tmp_path, wait, "exec sleep 60")
+    own_place = launcher._own_place
+
+    def signalled(number: int, paths: Paths) -> Path:
+        while not (tmp_path / "up").exists():
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGTERM)
+        return own_place(number, paths)
+
+    monkeypatch.setattr(launcher, "_own_place", signalled)
+    signal.signal(signal.SIGTERM, _interrupt)
+    assert launcher.launch(run, paths) in (ExitCode.INTERRUPTED, 128 + signal.SIGTERM)
+    assert (paths.work / "last-words-0").read_text() == "0 said stopped\n"

@@ -65,11 +65,10 @@ def test_config_that_cannot_be_read_names_the_field(pod: Pod) -> None:
     assert read_run_config(paths) == run_config("Instruction", "LoRA")
 
 
-def test_a_committed_attempt_ends_at_once_with_its_result(pod: Pod) -> None:
+def test_a_committed_attempt_ends_at_once_with_its_result(pod: Pod, monkeypatch: pytest.MonkeyPatch) -> None:
     write_control(pod.control, COMMITTED, RESULT)
-    started = time.monotonic()
+    monkeypatch.setattr("banktuner_trainer.__main__.read_run_config", lambda _: pytest.fail("it begins the attempt"))
     assert main() == ExitCode.OK
-    assert time.monotonic() - started < 1
     assert Result.model_validate(pod.termination()) == RESULT
 
 
@@ -128,11 +127,12 @@ def test_few_kernels_are_kept_unless_somebody_asks_for_more(monkeypatch: pytest.
 
 def test_reports_are_thinned_out_and_the_last_one_arrives() -> None:
     sent: list[Report] = []
+    started = time.monotonic()
     with Reporter(sent.append, attempt=3, interval_seconds=0.2) as reporter:
         for percent in range(50):
             reporter.update(Phase.RUNNING, percent, remaining_seconds=1.0, metrics={"loss": 1 / 3})
             time.sleep(0.01)
-    assert 2 <= len(sent) <= 6
+    assert 2 <= len(sent) <= (time.monotonic() - started) / 0.2 + 3
     last = sent[-1]
     assert last.attempt == 3
     assert last.trainer_status is not None

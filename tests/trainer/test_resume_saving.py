@@ -63,7 +63,7 @@ def writer(*jobs: Job) -> "subprocess.Popen[str]":
 
 def saved(*jobs: Job) -> list[int]:
     """How each job ended: 0, or the signal."""
-    said = writer(*jobs).communicate(timeout=120)[0]
+    said = writer(*jobs).communicate(timeout=600)[0]
     return [int(line.split()[1]) for line in said.splitlines() if line.startswith("ended")]
 
 
@@ -92,7 +92,7 @@ def test_killed_at_any_moment(tmp_path: Path) -> None:
     seen, chance = 1, random.Random(5)
     saved((str(tmp_path), 1, 1, 0))
     for _ in range(5):
-        process = writer((str(tmp_path), seen + 1, seen + 200, 0))
+        process = writer((str(tmp_path), seen + 1, seen + 20_000, 0))
         assert process.stdout is not None and process.stdout.readline(), "it saves"
         time.sleep(chance.uniform(0, 0.05))
         os.killpg(process.pid, signal.SIGKILL)

@@ -24,7 +24,7 @@ from banktuner_api.names import secret_env_prefix
 from banktuner_api.run_config import RunConfig
 from banktuner_trainer.reporting import metric
 from banktuner_trainer.settings import paths_from
-from banktuner_trainer.tracking import reports, sidecar
+from banktuner_trainer.tracking import mlflow_run, reports, sidecar
 from banktuner_trainer.tracking.mlflow_run import MlflowRun
 from banktuner_trainer.tracking.record import METRICS_FILE, Follower, Recorder, loss_curve, read_points
 from banktuner_trainer.tracking.run import tracked
@@ -155,6 +155,7 @@ def test_mlflow_gets_parameters_once_metrics_by_step_and_the_ending(pod: Pod, ml
         assert run["info"]["status"] == "RUNNING"
         recorder.add(20, {"loss": 1.0}, at=1700000001.0)
         recorder.result([metric("perplexity", 3.5)])
+        eventually(lambda: "perplexity" in mlflow_server.measured("banktuner"))  # and with it what came before
         process.send_signal(signal.SIGTERM)
         output, _ = process.communicate(timeout=60)
     assert process.returncode == 0, output
@@ -171,8 +172,10 @@ def test_mlflow_gets_parameters_once_metrics_by_step_and_the_ending(pod: Pod, ml
 
 
 def test_the_next_attempt_goes_on_in_the_same_run(
-    tmp_path: Path, mlflow_server: MlflowServer, own_environment: None
+    tmp_path: Path, mlflow_server: MlflowServer, own_environment: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # nobody repeats what fails here, as the sidecar does
+    monkeypatch.setitem(mlflow_run._ONE_SHORT_TRY, "MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
     told = tracked(run_config("Instruction", "LoRA"))
     settings = MlflowTracking(uri=mlflow_server.uri, experiment="cards")
     Recorder(tmp_path).add(10, {"loss": 2.0})

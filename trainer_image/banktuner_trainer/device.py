@@ -40,7 +40,7 @@ def choose_device(precision: Precision, gpus: int) -> Device:
     cuda = torch.cuda.is_available()
     if gpus and not cuda:
         raise invalid_config("spec.resources.gpus asks for a GPU, and the pod sees none", "spec.resources.gpus")
-    has_bf16 = torch.cuda.is_bf16_supported() if cuda else _cpu_computes_in_bf16()
+    has_bf16 = torch.cuda.is_bf16_supported() if cuda else cpu_computes_in_bf16()
     if precision == "FP16" and not cuda:
         raise invalid_config("FP16 needs a GPU: use Auto, BF16 or FP32", FIELD)
     if precision == "BF16" and cuda and not has_bf16:
@@ -50,7 +50,7 @@ def choose_device(precision: Precision, gpus: int) -> Device:
     return Device(cuda=cuda, bf16=bf16, fp16=fp16)
 
 
-def _cpu_computes_in_bf16() -> bool:
+def cpu_computes_in_bf16() -> bool:
     """Whether bfloat16 is faster than float32 here (about twice); CPUs without these units only emulate it."""
     capabilities = torch.cpu.get_capabilities()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))

@@ -50,9 +50,20 @@ class _Child:
 def launch(run: RunConfig, paths: Paths) -> int:
     """Run the pod's processes to their end. Returns the exit code of the one that failed first, with its last words."""
     meeting = {} if run.nodes > 1 else {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port())}
-    children = [_start(number, paths, meeting) for number in range(processes(run))]
-    before = signal.signal(signal.SIGTERM, lambda *_: _signal(children, signal.SIGTERM))
+    children: list[_Child] = []
+    told = False
+
+    def pass_on(*_: object) -> None:
+        nonlocal told
+        told = True
+        _signal(children, signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, pass_on)
     try:
+        for number in range(processes(run)):
+            children.append(_start(number, paths, meeting))
+        if told:  # it came while they were being started: some may have missed it
+            _signal(children, signal.SIGTERM)
         first = _first_to_fail(children)
         if first is not None:
             _end(children)

@@ -10,13 +10,15 @@ from pathlib import Path
 from localcluster import archives, catalog, runtime, storage
 from localcluster.catalog import Image, reference
 from localcluster.settings import REPOSITORY, Paths
-from localcluster.shell import ClusterError, run, step, succeeds
+from localcluster.shell import ClusterError, run, run_twice, step, succeeds
 
 BASE_PACKAGES = "python3,python3-venv,ca-certificates"
 BASE_OPTIONS = (
     "--variant=minbase",
     "--mode=root",
     f"--include={BASE_PACKAGES}",
+    # also for what our Dockerfiles install
+    '--aptopt=Acquire::Retries "5"',
     "--dpkgopt=path-exclude=/usr/share/doc/*",
     "--dpkgopt=path-exclude=/usr/share/man/*",
     "--dpkgopt=path-exclude=/usr/share/locale/*",
@@ -132,12 +134,9 @@ def build(paths: Paths, image: Image, tags: dict[str, str]) -> None:
     options += ["-v", f"{pip_settings(paths)}:/etc/pip.conf:ro"]
     command = buildah(paths, *options, str(REPOSITORY))
     log, scratch = paths.logs / f"image-{image.name}.log", {"TMPDIR": str(paths.cache / "tmp")}
-    try:
-        run(command, log=log, remedy=REMEDY, env=scratch)
-    except ClusterError:
-        # buildah runs each step from a sealed copy of itself in memory, and now and then the kernel refuses the seal
-        # (EBUSY). The second try goes on from the last finished layer; what fails for good fails again.
-        run(command, log=log, remedy=REMEDY, env=scratch)
+    # buildah runs each step from a sealed copy of itself in memory, and now and then the kernel refuses the seal
+    # (EBUSY). The second try goes on from the last finished layer; what fails for good fails again.
+    run_twice(command, log=log, remedy=REMEDY, env=scratch)
 
 
 def run_in(paths: Paths, name: str, mounts: Mapping[Path, str], command: tuple[str, ...]) -> None:

@@ -49,7 +49,7 @@ def install_operator(paths: Paths, client: Client, value_files: tuple[Path, ...]
     space = settings.SYSTEM_NAMESPACE
     files = [option for path in value_files for option in ("-f", str(path))]
     target = (settings.RELEASE, str(REPOSITORY / "charts" / "banktuner"), "--namespace", space)
-    command = (client.helm, "upgrade", "--install", *target, *files, "--wait", "--timeout", "3m")
+    command = (client.helm, "upgrade", "--install", *target, *files, "--wait", "--timeout", "10m")
     remedy = f"look at `kubectl -n {space} describe pods` and `kubectl -n {space} logs deploy/{settings.RELEASE}`"
     run(command, env=client.env, log=paths.logs / "helm.log", remedy=remedy)
 

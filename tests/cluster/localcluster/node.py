@@ -69,7 +69,7 @@ def start_control_plane(paths: Paths) -> None:
     processes.ensure(paths, daemons.api_server(paths))
     wait_until(
         lambda: local_client(paths).succeeds("get", "--raw", "/readyz"),
-        seconds=90,
+        seconds=300,
         what="API server",
         remedy=f"{SEE_LOG}; etcd's is {paths.logs / 'etcd.log'}",
         log=paths.logs / "kube-apiserver.log",
@@ -81,14 +81,14 @@ def start_control_plane(paths: Paths) -> None:
 def start_containerd(paths: Paths) -> None:
     processes.ensure(paths, daemons.containerd(paths))
     log = paths.logs / "containerd.log"
-    wait_until(lambda: runtime.answers(paths), seconds=60, what="containerd", remedy=SEE_LOG, log=log)
+    wait_until(lambda: runtime.answers(paths), seconds=300, what="containerd", remedy=SEE_LOG, log=log)
     runtime.import_program(paths, PAUSE_IMAGE, paths.bin / "pause", {"User": "65535:65535"})
 
 
 def start_node(paths: Paths) -> None:
     processes.ensure(paths, daemons.kube_proxy(paths))
     log = paths.logs / "kubelet.log"
-    wait_until(lambda: has_ready_kubelet(paths), seconds=90, what="node", remedy=SEE_LOG, log=log)
+    wait_until(lambda: has_ready_kubelet(paths), seconds=300, what="node", remedy=SEE_LOG, log=log)
 
 
 def has_ready_kubelet(paths: Paths) -> bool:
@@ -111,11 +111,11 @@ def is_ready(paths: Paths) -> bool:
 def start_dns(paths: Paths) -> None:
     runtime.import_program(paths, COREDNS_IMAGE, paths.bin / "coredns", {"User": "65532:65532"})
     local_client(paths).apply(settings.CLUSTER_SOURCES / "manifests" / "coredns.yaml")
-    local_client(paths).wait_rollout("kube-system", "deployment/coredns", seconds=120)
+    local_client(paths).wait_rollout("kube-system", "deployment/coredns", seconds=300)
     name = f"kubernetes.default.svc.{settings.CLUSTER_DOMAIN}"
     wait_until(
         lambda: dns.resolves(settings.DNS_SERVICE_ADDRESS, name),
-        seconds=60,
+        seconds=300,
         what="cluster DNS",
         remedy="`kubectl -n kube-system logs deploy/coredns` tells why",
         log=paths.logs / "kube-proxy.log",
@@ -151,7 +151,7 @@ def start_containerd_alone(paths: Paths) -> None:
     paths.run.mkdir(parents=True, exist_ok=True, mode=0o700)
     processes.ensure(paths, daemons.containerd(paths))
     log = paths.logs / "containerd.log"
-    wait_until(lambda: runtime.answers(paths), seconds=60, what="containerd", remedy=SEE_LOG, log=log)
+    wait_until(lambda: runtime.answers(paths), seconds=300, what="containerd", remedy=SEE_LOG, log=log)
 
 
 def status(paths: Paths) -> bool:

@@ -65,7 +65,7 @@ def start(paths: Paths, address: str = settings.NODE_ADDRESS) -> Store:
     processes.ensure(paths, daemons.object_store(paths, address, store.access_key, store.secret_key))
     wait_until(
         lambda: answers(store.endpoint),
-        seconds=30,
+        seconds=300,
         what="object store",
         remedy=f"free port {settings.S3_PORT} of {address}, or read the log",
         log=paths.logs / "versitygw.log",

@@ -85,6 +85,16 @@ def run(
     return done.stdout or ""
 
 
+def run_twice(
+    command: Sequence[str], *, remedy: str, log: Path, env: Mapping[str, str], cwd: Path | None = None
+) -> None:
+    """Run a command, and once more where it fails: for what may fail once and goes on from where it was."""
+    try:
+        run(command, remedy=remedy, log=log, env=env, cwd=cwd)
+    except ClusterError:
+        run(command, remedy=remedy, log=log, env=env, cwd=cwd)
+
+
 def succeeds(command: Sequence[str], env: Mapping[str, str] | None = None) -> bool:
     """Whether a command runs and exits with 0; its output is dropped."""
     try:

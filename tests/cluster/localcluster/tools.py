@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from localcluster.settings import CLUSTER_SOURCES, Paths
-from localcluster.shell import ClusterError, run, step
+from localcluster.shell import ClusterError, run, run_twice, step
 
 KUBERNETES_VERSION = "v1.34.4"
 PACKAGES = (
@@ -24,6 +24,7 @@ PACKAGES = (
     "python3-venv",
     "runc",
 )
+APT = ("apt-get", "-o", "Acquire::Retries=5")
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,8 @@ def build(paths: Paths, tool: Tool) -> None:
         f"{fresh}/",
         tool.package,
     )
-    run(
+    # The module proxy may fail once; what was brought and compiled until then is kept.
+    run_twice(
         command,
         cwd=CLUSTER_SOURCES / "tools" / tool.module,
         env={
@@ -149,8 +151,8 @@ def ensure_packages(paths: Paths) -> None:
         quiet = {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
         # an earlier installation may have been killed half-way
         run(("dpkg", "--configure", "-a"), log=log, remedy=remedy, env=quiet)
-        run(("apt-get", "update"), log=log, remedy=remedy, env=quiet)
-        install = ("apt-get", "install", "-y", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=120", *missing)
+        run((*APT, "update"), log=log, remedy=remedy, env=quiet)
+        install = (*APT, "install", "-y", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=120", *missing)
         run(install, log=log, remedy=remedy, env=quiet)
 
 
