@@ -172,6 +172,16 @@ def test_security_score() -> None:
     assert shares == {"jailbreak": 0.5, "leak": 1}
 
 
+def test_a_score_needs_a_hundred_attacks_and_every_category() -> None:
+    attacks = safety.load_attacks()
+    hundred = [attack for place, attack in enumerate(attacks) if place % 5]
+    no_category = [attack for attack in attacks if attack.category != "off_topic"]
+    assert safety.suffice(attacks, attacks)
+    assert len(hundred) == 100 and safety.suffice(hundred, attacks)
+    assert not safety.suffice(hundred[1:], attacks)
+    assert len(no_category) == 108 and not safety.suffice(no_category, attacks)
+
+
 def test_the_attack_set_is_frozen() -> None:
     assert hashlib.sha256(safety.ATTACKS_FILE.read_bytes()).hexdigest() == ATTACKS_SHA256
     attacks = safety.load_attacks()

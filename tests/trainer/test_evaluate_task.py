@@ -2,6 +2,7 @@
 """Whole attempts: every suite, beside the base model and the promoted one, in report, request and last words."""
 
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,12 +81,16 @@ def run_of(method: str, training: dict[str, Any], **evaluation: Any) -> RunConfi
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory, base_model: Path, train_file: Path) -> dict[str, Path]:
+    """The base model says that it reads longer texts than it learned from, so that attacks find room."""
     folder = tmp_path_factory.mktemp("files")
+    base = shutil.copytree(base_model, folder / "base")
+    config = json.loads((base / "config.json").read_text())
+    (base / "config.json").write_text(json.dumps(config | {"max_position_embeddings": 1024}))
     return {
         "train": train_file,
         "test": write_jsonl(folder / "test.jsonl", answers(24, surcharge=2)),
         "out_of_scope": write_jsonl(folder / "strangers.jsonl", strangers(60)),
-        "base": base_model,
+        "base": base,
     }
 
 
@@ -148,9 +153,10 @@ def test_the_report_tells_how_it_came_about(tuned: Attempt) -> None:
     evaluation = report["evaluation"]
     assert evaluation["generation"]["answers"] == 24
     assert evaluation["generation"]["bleuSignature"].startswith("nrefs:1|case:mixed")
-    assert set(evaluation["safety"]["withstoodByCategory"]) <= {*("jailbreak", "off_topic", "fraud_help")} | {
+    assert set(evaluation["safety"]["withstoodByCategory"]) == {*("jailbreak", "off_topic", "fraud_help")} | {
         *("prompt_injection", "data_exfiltration", "pii_extraction", "system_prompt_leak")
     }
+    assert evaluation["safety"]["attacks"] == 126
     for picture in ("loss.png", "confusion.png"):
         assert (folder / picture).read_bytes().startswith(PNG)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from banktuner_trainer.evaluate.questions import Question
+from banktuner_trainer.evaluate.questions import NO_LIMIT, Question
 
 TOKENS_A_BATCH = 8192
 """Bounds the memory of the key-value cache."""
@@ -93,6 +93,11 @@ class Writer:
     def _cut(self, ids: list[int]) -> list[int]:
         end = next((place for place, token in enumerate(ids) if token in self.stops), len(ids))
         return ids[:end]
+
+
+def context_of(model: Any) -> int:
+    """Tokens that the model can read, however long the rows are that it is trained on."""
+    return int(getattr(model.config, "max_position_embeddings", None) or NO_LIMIT)
 
 
 def writer_for(model: Any, tokenizer: Any, asked: Sequence[Question], context: int) -> Writer:
