@@ -65,7 +65,7 @@ def attempt(pod: Pod, run: RunConfig, files: dict[str, Path], **staged: Path) ->
 
 
 def run_of(method: str, training: dict[str, Any], **evaluation: Any) -> RunConfig:
-    settings: dict[str, Any] = {"lora": {"rank": 16, "alpha": 16, "dropout": 0.0}} if method == "LoRA" else {}
+    settings: dict[str, Any] = {"lora": {"rank": 16, "alpha": 16, "dropout": 0.0}} if method.endswith("LoRA") else {}
     data = {"train": REF, "outOfScope": REF, "format": "Alpaca", "refusal": "Ask me about the bank, please."}
     return run_config(
         "Instruction",
@@ -180,6 +180,37 @@ def test_beside_what_serves_now(
     for name in ("perplexity", "bleu", "exact_match", "semantic_similarity", "bertscore_f1", "entity_f1"):
         assert done.told(f"{name}_promoted")["value"] == pytest.approx(tuned.told(name)["value"], rel=1e-4), name
     assert done.told("perplexity")["value"] != pytest.approx(done.told("perplexity_promoted")["value"], rel=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("serving", "rate", "method", "precision"),
+    [
+        ("LoRA", 0.005, "QLoRA", 1e-4),
+        ("Adapter", 0.005, "Full", 1e-4),
+        ("PrefixTuning", 0.05, "LoRA", 1e-4),
+        ("IA3", 0.05, "LoRA", 1e-2),  # merged, in 16 bit
+        ("Full", 0.002, "QLoRA", 1e-4),
+    ],
+)
+def test_every_kind_of_artifact_is_measured_as_it_serves(
+    tmp_path: Path,
+    files: dict[str, Path],
+    base_perplexity: float,
+    serving: str,
+    rate: float,
+    method: str,
+    precision: float,
+) -> None:
+    """Beside a job of four bits too: its number is the one that its own job found."""
+    only = {"suites": ["Perplexity"], "encoder": None}
+    first = run_of(serving, {"epochs": None, "maxSteps": 8, "learningRate": rate}, compareWith="None", **only)
+    promoted = attempt(Pod(tmp_path / "serving"), first, files)
+    run = run_of(method, {"epochs": None, "maxSteps": 1}, compareWith="Promoted", promoted=REF, **only)
+    beside = attempt(Pod(tmp_path / "new"), run, files, promoted=promoted.pod.output).told("perplexity_promoted")[
+        "value"
+    ]
+    assert beside == pytest.approx(promoted.told("perplexity")["value"], rel=precision)
+    assert beside != pytest.approx(base_perplexity, rel=3 * precision)
 
 
 def test_a_promoted_adapter_on_another_base_model_is_refused(
