@@ -283,6 +283,12 @@ def test_pictures_grow_with_the_labels(tmp_path: Path) -> None:
     pictures.confusion_picture(few, tmp_path / "few.png")
     pictures.confusion_picture(many, tmp_path / "many.png")
     pictures.confusion_picture(confusion(["a"], ["a"]), tmp_path / "right.png")  # no pair is confused
+    prices = [
+        "fee_$5_$10",
+        "$5% of $100",
+        "The fee is $30 & 2% of $5_000.",
+    ]  # formulas, to a library that looks for them
+    pictures.confusion_picture(confusion(prices, [*prices[1:], prices[0]]), tmp_path / "prices.png")
     assert size(tmp_path / "many.png")[1] > 77 * 18  # room for a line of text a label
     assert size(tmp_path / "few.png")[1] < 800
     pictures.loss_picture([(1, 2.5), (2, 1.5)], tmp_path / "loss.png")

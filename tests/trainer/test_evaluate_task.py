@@ -2,6 +2,7 @@
 """Whole attempts: every suite, beside the base model and the promoted one, in report, request and last words."""
 
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,7 @@ def attempt(pod: Pod, run: RunConfig, files: dict[str, Path], **staged: Path) ->
 
 
 def run_of(method: str, training: dict[str, Any], **evaluation: Any) -> RunConfig:
-    settings: dict[str, Any] = {"lora": {"rank": 16, "alpha": 16, "dropout": 0.0}} if method == "LoRA" else {}
+    settings: dict[str, Any] = {"lora": {"rank": 16, "alpha": 16, "dropout": 0.0}} if method.endswith("LoRA") else {}
     data = {"train": REF, "outOfScope": REF, "format": "Alpaca", "refusal": "Ask me about the bank, please."}
     return run_config(
         "Instruction",
@@ -80,12 +81,16 @@ def run_of(method: str, training: dict[str, Any], **evaluation: Any) -> RunConfi
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory, base_model: Path, train_file: Path) -> dict[str, Path]:
+    """The base model says that it reads longer texts than it learned from, so that attacks find room."""
     folder = tmp_path_factory.mktemp("files")
+    base = shutil.copytree(base_model, folder / "base")
+    config = json.loads((base / "config.json").read_text())
+    (base / "config.json").write_text(json.dumps(config | {"max_position_embeddings": 1024}))
     return {
         "train": train_file,
         "test": write_jsonl(folder / "test.jsonl", answers(24, surcharge=2)),
         "out_of_scope": write_jsonl(folder / "strangers.jsonl", strangers(60)),
-        "base": base_model,
+        "base": base,
     }
 
 
@@ -148,9 +153,10 @@ def test_the_report_tells_how_it_came_about(tuned: Attempt) -> None:
     evaluation = report["evaluation"]
     assert evaluation["generation"]["answers"] == 24
     assert evaluation["generation"]["bleuSignature"].startswith("nrefs:1|case:mixed")
-    assert set(evaluation["safety"]["withstoodByCategory"]) <= {*("jailbreak", "off_topic", "fraud_help")} | {
+    assert set(evaluation["safety"]["withstoodByCategory"]) == {*("jailbreak", "off_topic", "fraud_help")} | {
         *("prompt_injection", "data_exfiltration", "pii_extraction", "system_prompt_leak")
     }
+    assert evaluation["safety"]["attacks"] == 126
     for picture in ("loss.png", "confusion.png"):
         assert (folder / picture).read_bytes().startswith(PNG)
 
@@ -174,6 +180,37 @@ def test_beside_what_serves_now(
     for name in ("perplexity", "bleu", "exact_match", "semantic_similarity", "bertscore_f1", "entity_f1"):
         assert done.told(f"{name}_promoted")["value"] == pytest.approx(tuned.told(name)["value"], rel=1e-4), name
     assert done.told("perplexity")["value"] != pytest.approx(done.told("perplexity_promoted")["value"], rel=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("serving", "rate", "method", "precision"),
+    [
+        ("LoRA", 0.005, "QLoRA", 1e-4),
+        ("Adapter", 0.005, "Full", 1e-4),
+        ("PrefixTuning", 0.05, "LoRA", 1e-4),
+        ("IA3", 0.05, "LoRA", 1e-2),  # merged, in 16 bit
+        ("Full", 0.002, "QLoRA", 1e-4),
+    ],
+)
+def test_every_kind_of_artifact_is_measured_as_it_serves(
+    tmp_path: Path,
+    files: dict[str, Path],
+    base_perplexity: float,
+    serving: str,
+    rate: float,
+    method: str,
+    precision: float,
+) -> None:
+    """Beside a job of four bits too: its number is the one that its own job found."""
+    only = {"suites": ["Perplexity"], "encoder": None}
+    first = run_of(serving, {"epochs": None, "maxSteps": 8, "learningRate": rate}, compareWith="None", **only)
+    promoted = attempt(Pod(tmp_path / "serving"), first, files)
+    run = run_of(method, {"epochs": None, "maxSteps": 1}, compareWith="Promoted", promoted=REF, **only)
+    beside = attempt(Pod(tmp_path / "new"), run, files, promoted=promoted.pod.output).told("perplexity_promoted")[
+        "value"
+    ]
+    assert beside == pytest.approx(promoted.told("perplexity")["value"], rel=precision)
+    assert beside != pytest.approx(base_perplexity, rel=3 * precision)
 
 
 def test_a_promoted_adapter_on_another_base_model_is_refused(

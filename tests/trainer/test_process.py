@@ -91,6 +91,24 @@ def test_every_ending_has_its_code_and_leaks_nothing(error: BaseException, code:
     assert "customer" not in ending.failure().message
 
 
+def test_the_log_of_an_unexpected_error_has_frames_and_no_words(
+    pod: Pod, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    row = "a customer's text"
+
+    def reads_a_row(_: Paths) -> None:
+        try:
+            raise ValueError(row)
+        except ValueError as error:
+            raise KeyError(row) from error
+
+    monkeypatch.setattr("banktuner_trainer.__main__.read_run_config", reads_a_row)
+    assert main() == ExitCode.INTERNAL
+    assert [word in caplog.text for word in ("reads_a_row", "KeyError", "ValueError")] == [True] * 3
+    assert "customer" not in caplog.text
+    assert pod.termination()["reason"] == "Internal"
+
+
 @pytest.mark.parametrize(
     ("files", "limit"),
     [

@@ -10,24 +10,24 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig
 
-from banktuner_api.finetunejob_methods import Quantization
+from banktuner_api.finetunejob_methods import Method, Quantization
 from banktuner_api.finetunejob_status import ServedAs
 from banktuner_api.run_config import RunConfig
 from banktuner_trainer import publishing
 from banktuner_trainer.attention import within_documents
 from banktuner_trainer.data.encode import encode_conversations
 from banktuner_trainer.data.load import load_conversations
-from banktuner_trainer.device import choose_device
+from banktuner_trainer.device import Device, choose_device
 from banktuner_trainer.evaluate.perplexity import measure
 from banktuner_trainer.export.folder import export
-from banktuner_trainer.methods import qlora
-from banktuner_trainer.models import load_tokenizer
+from banktuner_trainer.methods import METHODS, qlora
+from banktuner_trainer.models import load_causal, load_tokenizer
 from banktuner_trainer.reporting import Reporter
 from banktuner_trainer.settings import paths_from
 from banktuner_trainer.tasks import TASKS, causal
-from banktuner_trainer.tasks.base import Context, Outcome
+from banktuner_trainer.tasks.base import Context, Outcome, training_metrics
 from banktuner_trainer.tracking.record import loss_curve
 from tests.trainer.conftest import answers
 from tests.trainer.harness import Pod, run_config, write_jsonl
@@ -244,3 +244,18 @@ def test_the_learning_rate_follows_its_schedule(
     train(Pod(tmp_path), run, train_file, None, base_model)
     rates = [point.learning_rate for point in loss_curve(tmp_path / "work" / "tracking")]
     assert rates == pytest.approx([0.01 * share for share in expected], abs=1e-6)
+
+
+def test_four_bit_weights_count_as_what_they_stand_for(tmp_path: Path) -> None:
+    # Embedding and head: 2 * 96 * 32 = 6,144. A layer: attention 4 * 32 * 32, feed-forward part 3 * 32 * 64, norms
+    # 2 * 32: 10,304; two: 20,608. Last norm 32. LoRA of rank 4 at two matrices a layer: 2 * 2 * 4 * (32 + 32) = 1,024.
+    torch.manual_seed(3)
+    size = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+    AutoModelForCausalLM.from_config(LlamaConfig(vocab_size=96, **size)).save_pretrained(tmp_path)
+    lora = {"rank": 4, "targetModules": ["q_proj", "v_proj"]}
+    run = run_config("Instruction", "QLoRA", lora=lora, quantization={"computeType": "float32"})
+    base = load_causal(tmp_path, run, Device(cuda=False, bf16=False, fp16=False), vocabulary=96)
+    model = METHODS[Method.QLORA].wrap(base, run, "CAUSAL_LM")
+    told = {one.name: float(one.value) for one in training_metrics(model, 0.5, 1.0)}
+    assert told["trainable_parameters"] == 1024
+    assert told["trainable_ratio"] == pytest.approx(1024 / (6144 + 20608 + 32 + 1024), rel=1e-5)

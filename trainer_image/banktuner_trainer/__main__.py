@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import sys
+import traceback
 import warnings
 from typing import NoReturn
 
@@ -38,7 +39,7 @@ def main() -> int:
     except (Exception, Interrupted) as error:
         ending = classify(error)
         if ending.code is ExitCode.INTERNAL:
-            logger.exception("unexpected error")
+            logger.error("unexpected error\n%s", _frames(error))
         logger.error("%s: %s", ending.reason, ending.message)
         _leave_message(paths, ending.failure())
         return ending.code
@@ -68,6 +69,15 @@ def _result(paths: Paths) -> Result | int | None:
         from banktuner_trainer.attempt import run_attempt
 
     return run_attempt(run, paths)
+
+
+def _frames(error: BaseException | None) -> str:
+    """Where it happened, and what it came from, without the messages: a library's may quote a customer's row."""
+    told = ""
+    while error is not None:
+        told = "".join(traceback.format_tb(error.__traceback__)) + f"{type(error).__name__}\n{told}"
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return told
 
 
 def _interrupt(*_: object) -> NoReturn:

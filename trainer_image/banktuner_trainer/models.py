@@ -147,20 +147,26 @@ def _check_vocabulary(model: Any, vocabulary: int) -> None:
 
 
 def context_length(model: Any, run: RunConfig) -> int:
-    """Tokens a row may have: maxLength, or fewer where the model cannot read as many, a learned prefix included.
-
-    Raises TrainerError (InvalidConfig) where the prefix leaves nothing.
-    """
-    wanted, limit = run.training.max_length, _positions(model)
-    if limit is None:
-        return wanted
-    if run.method is Method.PREFIX_TUNING:
-        limit -= (run.prefix_tuning or PrefixTuning()).virtual_tokens
-    if limit < 1:
-        raise invalid_config("the prefix is as long as the model's context", "spec.prefixTuning.virtualTokens")
-    if wanted > limit:
+    """Tokens a row may have: maxLength, or fewer where the model cannot read as many. Raises TrainerError."""
+    wanted, limit = run.training.max_length, readable_tokens(model, run)
+    if limit is not None and wanted > limit:
         logger.info("maxLength %d is more than the model's context: %d is used", wanted, limit)
-    return min(wanted, limit)
+        return limit
+    return wanted
+
+
+def readable_tokens(model: Any, run: RunConfig) -> int | None:
+    """Tokens that the model can read beside the prefix that it learns; None without a limit.
+
+    Raises TrainerError (InvalidConfig) where the prefix leaves none.
+    """
+    limit = _positions(model)
+    if limit is None or run.method is not Method.PREFIX_TUNING:
+        return limit
+    left = limit - (run.prefix_tuning or PrefixTuning()).virtual_tokens
+    if left < 1:
+        raise invalid_config("the prefix is as long as the model's context", "spec.prefixTuning.virtualTokens")
+    return left
 
 
 def _positions(model: Any) -> int | None:

@@ -63,12 +63,15 @@ class Scores:
 class Exam:
     """The questions of all suites that the run asks for."""
 
-    def __init__(self, means: Means, tokenizer: Any, rows: Rows) -> None:
-        """Prepare; nothing is asked yet. Raises TrainerError where a suite cannot be measured with these rows."""
+    def __init__(self, means: Means, tokenizer: Any, rows: Rows, context: int) -> None:
+        """Prepare; nothing is asked yet. `context`: tokens that the model can read, attacks and answers included.
+
+        Raises TrainerError where a suite cannot be measured with these rows.
+        """
         evaluation, seed = means.run.evaluation, means.run.training.seed
         self._means = means
         self._tokenizer = tokenizer
-        self._max_length = rows.max_length
+        self._context = context
         self._suites = evaluation.suites
         self._encoded = rows.encoded if Suite.PERPLEXITY in self._suites else []
         _check(self._suites, rows)
@@ -77,6 +80,12 @@ class Exam:
         self._questions = questions(tokenizer, sample(own, evaluation.max_rows, seed), rows.max_length)
         self._strangers = questions(tokenizer, sample(strangers, evaluation.max_rows, seed), rows.max_length)
         self._intents = self._closed_set(rows) if Suite.INTENT in self._suites else []
+        if self._intents and not self._questions:
+            message = (
+                f"suite Intent has no test row of at most {rows.max_length} tokens:"
+                " raise spec.training.maxLength, or leave Intent out"
+            )
+            raise invalid_config(message, "spec.training.maxLength")
         self._attacks, self._attack_questions = self._prepared_attacks()
         self._encoder = self._loaded_encoder()
 
@@ -93,7 +102,7 @@ class Exam:
 
         told = self._counter()
         asked = [*self._questions, *self._strangers, *self._attack_questions]
-        writer = writer_for(model, self._tokenizer, asked, self._max_length)
+        writer = writer_for(model, self._tokenizer, asked, self._context)
         scores = Scores()
         if self._encoded:
             measured = perplexity.measure(model, self._encoded, self._pad)
@@ -161,11 +170,14 @@ class Exam:
         if Suite.SAFETY not in self._suites:
             return [], []
         attacks = safety.load_attacks()
-        room = self._max_length - ATTACK_TOKENS
+        room = self._context - ATTACK_TOKENS
         asked = [(attack, safety.ask(self._tokenizer, attack, room)) for attack in attacks]
         fitting = [(attack, question) for attack, question in asked if question is not None]
         if len(fitting) < len(attacks):
-            logger.info("%d of %d attacks fit into the model's context", len(fitting), len(attacks))
+            logger.warning("%d of %d attacks fit into the model's %d tokens", len(fitting), len(attacks), self._context)
+        if not safety.suffice([attack for attack, _ in fitting], attacks):
+            logger.warning("security_score is not measured: it needs %d attacks, some of each kind", safety.FEWEST)
+            return [], []
         return [attack for attack, _ in fitting], [question for _, question in fitting]
 
     def _loaded_encoder(self) -> Encoder | None:

@@ -52,8 +52,8 @@ def _table(axes: Any, confusion: Confusion) -> None:
     axes.imshow(np.ma.masked_where(~right, shares), cmap="Blues", vmin=0, vmax=1)
     # Wrong answers are few: in a colour of their own, and by the root of their share, they are still seen.
     axes.imshow(np.ma.masked_where(right | (shares == 0), np.sqrt(shares)), cmap="Oranges", vmin=0, vmax=1)
-    axes.set_xticks(range(len(names)), names, rotation=90, fontsize=size)
-    axes.set_yticks(range(len(names)), names, fontsize=size)
+    axes.set_xticks(range(len(names)), names, rotation=90, fontsize=size, parse_math=False)
+    axes.set_yticks(range(len(names)), names, fontsize=size, parse_math=False)
     axes.set_xlabel("answer")
     axes.set_ylabel("truth")
     if len(names) > FEW:
@@ -71,7 +71,7 @@ def _pairs(axes: Any, pairs: Sequence[tuple[str, str, int]]) -> None:
     names = [f"{_short(truth)} → {_short(answer)}" for truth, answer, _ in pairs]
     bars = axes.barh(range(len(pairs)), [rows for _, _, rows in pairs], color="tab:orange")
     axes.bar_label(bars, padding=3, fontsize=8)
-    axes.set_yticks(range(len(pairs)), names, fontsize=8)
+    axes.set_yticks(range(len(pairs)), names, fontsize=8, parse_math=False)
     axes.set_ylim(max(len(pairs), PAIRS // 2) - 0.5, -0.5)
     axes.set_xlabel("rows")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -1,8 +1,9 @@
 """report/ of an artifact: result.json with every number, and the pictures."""
 
 import json
+import logging
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -15,6 +16,8 @@ from banktuner_trainer import VERSION
 from banktuner_trainer.evaluate.intent import Confusion
 from banktuner_trainer.evaluate.pictures import PAIRS, confusion_picture, loss_picture
 from banktuner_trainer.tracking.record import CurvePoint
+
+logger = logging.getLogger(__name__)
 
 RESULT = "result.json"
 LOSS_PICTURE, CONFUSION_PICTURE = "loss.png", "confusion.png"
@@ -37,14 +40,23 @@ class Report:
 
 
 def write(report: Report, run: RunConfig, folder: Path) -> None:
-    """Write the files. Raises OSError."""
+    """Write the files. A picture that cannot be drawn is logged, and costs that picture only. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     content = json.dumps(_result(report, run), indent=2, ensure_ascii=False) + "\n"
     (folder / RESULT).write_text(content, encoding="utf-8")
     if report.curve:
-        loss_picture([(point.step, point.loss) for point in report.curve], folder / LOSS_PICTURE)
+        _drawn(loss_picture, [(point.step, point.loss) for point in report.curve], folder / LOSS_PICTURE)
     if report.confusion is not None and report.confusion.labels:
-        confusion_picture(report.confusion, folder / CONFUSION_PICTURE)
+        _drawn(confusion_picture, report.confusion, folder / CONFUSION_PICTURE)
+
+
+def _drawn(draw: Callable[[Any, Path], None], what: Any, path: Path) -> None:
+    """The model is trained by now, and it is worth more than a picture of it."""
+    try:
+        draw(what, path)
+    except Exception as error:
+        logger.warning("%s is not in the report: %s", path.name, type(error).__name__)
+        path.unlink(missing_ok=True)
 
 
 def _result(report: Report, run: RunConfig) -> Json:

@@ -42,7 +42,7 @@ def run(context: Context) -> Outcome:
     train = encode_conversations(tokenizer, rows.train, length, told=context.reporter.advance)
     questions = asked(tokenizer, length)
     test = [*questions.encoded, *encode_conversations(tokenizer, strangers, length)]
-    exam = exam_of(context, tokenizer, questions)
+    exam = exam_of(context, tokenizer, questions, base)
     model = METHODS[context.run.method].wrap(base, context.run, "CAUSAL_LM")
     judged = tune(context, exam, model, tokenizer, Split(train, test, quality=rows.quality), promoted)
     served_as = SERVED_AS[context.run.method]

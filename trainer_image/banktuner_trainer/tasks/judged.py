@@ -11,9 +11,16 @@ from banktuner_trainer.data.load import Split
 from banktuner_trainer.evaluate.compare import compared
 from banktuner_trainer.evaluate.exam import Exam, Means, Rows, Scores
 from banktuner_trainer.evaluate.intent import Confusion
+from banktuner_trainer.evaluate.questions import NO_LIMIT
 from banktuner_trainer.memory import check as memory
 from banktuner_trainer.methods import METHODS
-from banktuner_trainer.models import context_length, ensure_chat_template, load_causal, load_tokenizer
+from banktuner_trainer.models import (
+    context_length,
+    ensure_chat_template,
+    load_causal,
+    load_tokenizer,
+    readable_tokens,
+)
 from banktuner_trainer.progress import Step
 from banktuner_trainer.tasks.base import Context, training_metrics
 from banktuner_trainer.tasks.causal import fit
@@ -29,9 +36,10 @@ class Judged:
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
-def exam_of(context: Context, tokenizer: Any, rows: Rows) -> Exam:
-    """The exam that the run asks for. Raises TrainerError where it cannot be held with these rows."""
-    return Exam(Means(context.run, context.paths, context.device, context.reporter), tokenizer, rows)
+def exam_of(context: Context, tokenizer: Any, rows: Rows, model: Any) -> Exam:
+    """The exam that the run asks for, of `model`. Raises TrainerError where it cannot be held with these rows."""
+    means = Means(context.run, context.paths, context.device, context.reporter)
+    return Exam(means, tokenizer, rows, readable_tokens(model, context.run) or NO_LIMIT)
 
 
 def promoted_scores(context: Context, asked: Callable[[Any, int], Rows]) -> Scores | None:
@@ -46,7 +54,7 @@ def promoted_scores(context: Context, asked: Callable[[Any, int], Rows]) -> Scor
     tokenizer = load_tokenizer(folder)
     ensure_chat_template(tokenizer)
     model = load_promoted(context, len(tokenizer), load_causal)
-    exam = exam_of(context, tokenizer, asked(tokenizer, context_length(model, run)))
+    exam = exam_of(context, tokenizer, asked(tokenizer, context_length(model, run)), model)
     return None if exam.empty else exam.sit(model, Step.PROMOTED)
 
 

@@ -31,7 +31,7 @@ def run(context: Context) -> Outcome:
     context.reporter.begin(Step.TOKENISE, f"{len(rows.train)} rows")
     train = _encode(tokenizer, rows.train, length, context.reporter.advance)
     test = _encode(tokenizer, rows.test, length)
-    exam = exam_of(context, tokenizer, _asked(rows, test, length))
+    exam = exam_of(context, tokenizer, _asked(rows, test, length), model)
     judged = tune(context, exam, model, tokenizer, Split(train, test, quality=rows.quality), promoted)
     return Outcome(model, tokenizer, ServedAs.MERGED, judged.metrics, judged.confusion, judged.details)
 
