@@ -6,11 +6,12 @@ The tests play the kubelet, so nothing else may: a cluster with nodes would run 
 import json
 import os
 import shutil
-import socket
 import subprocess
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from tests.support.ports import free_port
 
 ADMIN_TOKEN = "integration-admin"
 START_SECONDS = 90
@@ -27,13 +28,6 @@ def binary(name: str) -> str | None:
     cache = Path(os.environ.get("BANKTUNER_CACHE", Path.home() / ".cache" / "banktuner"))
     built = cache / "bin" / name
     return str(built) if built.exists() else shutil.which(name)
-
-
-def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass

@@ -17,8 +17,9 @@ import yaml
 from banktuner_api import names
 from banktuner_operator.cluster.client import Client
 from tests.integration import certificates
-from tests.integration.controlplane import ControlPlane, binary, free_port
+from tests.integration.controlplane import ControlPlane, binary
 from tests.integration.kubelet import Cluster, condition_of, eventually, job_spec, model_spec, result, settings
+from tests.support.ports import free_port
 
 TOP = Path(__file__).parents[2]
 NAMESPACE = "banktuner-system"
