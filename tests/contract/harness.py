@@ -95,6 +95,12 @@ class S3Server:
     def read(self, key: str) -> bytes:
         return bytes(self.client().get(key).bytes())
 
+    def block(self, key: str) -> Path:
+        """Refuse to store this object until the folder that this gives is removed, so that an upload stands there."""
+        place = self.folder / BUCKET / key / "in-the-way"
+        place.mkdir(parents=True)
+        return place.parent
+
     def keys(self, prefix: str) -> list[str]:
         return sorted(meta["path"] for batch in self.client().list(prefix) for meta in batch)
 
