@@ -19,10 +19,10 @@ from banktuner_api.handshake import Failure
 from banktuner_stager.commands import COMMANDS, Command
 from banktuner_stager.errors import StagerError, disk_full
 from banktuner_stager.paths import Paths
+from banktuner_stager.signals import SIGNALS
 
 LOG = logging.getLogger("banktuner.stager")
 KILL_MARGIN_SECONDS = 5.0
-SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT})
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -35,11 +35,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def run(work: Callable[[], int], command: Command, paths: Paths) -> NoReturn:
-    """Run `work` in a thread and wait for signals here, so that neither storage nor network delays the end.
+    """Run `work` in a thread and wait for signals (held) here, so that neither storage nor network delays the end.
 
     A sidecar told to stop has done its part, but for what is `unfinished`; anything else exits INTERRUPTED.
     """
-    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     codes: list[int] = []
     thread = threading.Thread(target=lambda: codes.append(work()), name="work", daemon=True)
     thread.start()

@@ -56,14 +56,15 @@ class NewestWord(Generic[_Word]):
         except AgentError as error:
             if not self._failing:
                 LOG.warning("the agent API is out of reach: %s", error)
-            self._settle(failing=True, pending=True)
+            self._settle(failing=True, delivered=None)
             return RETRY_SECONDS
-        self._settle(failing=False, pending=self._word is not word)
+        self._settle(failing=False, delivered=word)
         return SPACING_SECONDS
 
-    def _settle(self, failing: bool, pending: bool) -> None:
+    def _settle(self, failing: bool, delivered: _Word | None) -> None:
         with self._changed:
-            self._failing, self._pending = failing, pending
+            # Compared here: a word that comes after the comparison and before the lock would be forgotten.
+            self._failing, self._pending = failing, self._word is not delivered
             self._changed.notify_all()
 
 

@@ -11,7 +11,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from banktuner_api.agent import Report
 from banktuner_api.serving import DesiredState, Observed
-from tests.contract.harness import Pod, free_port
+from tests.contract.harness import Pod
+from tests.support.ports import free_port
 
 TOKEN = "a-projected-token"
 

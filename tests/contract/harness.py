@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from obstore.store import S3Store
 
+from tests.support.ports import free_port
+
 REPOSITORY = Path(__file__).parents[2]
 CACHED = Path.home() / ".cache" / "banktuner" / "bin" / "versitygw"
 ACCESS_KEY = "banktuner-test"
@@ -30,12 +32,6 @@ def find_versitygw() -> str:
             "github.com/versity/versitygw/cmd/versitygw`"
         )
     return found
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 @dataclass
@@ -98,6 +94,12 @@ class S3Server:
 
     def read(self, key: str) -> bytes:
         return bytes(self.client().get(key).bytes())
+
+    def block(self, key: str) -> Path:
+        """Refuse to store this object until the folder that this gives is removed, so that an upload stands there."""
+        place = self.folder / BUCKET / key / "in-the-way"
+        place.mkdir(parents=True)
+        return place.parent
 
     def keys(self, prefix: str) -> list[str]:
         return sorted(meta["path"] for batch in self.client().list(prefix) for meta in batch)

@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -156,14 +157,16 @@ def test_a_store_that_is_down_delays_no_training_and_the_newest_is_stored_later(
     pod = job(1)
     save(pod, 2)
     s3.kill()
-    pod.start("publish")
+    publisher = pod.start("publish")
     failure = pod.control / handshake.CHECKPOINT_FAILURE
     wait_for(failure.exists, 60, "the word for the trainer")
+    publisher.send_signal(signal.SIGSTOP)
     told = Failure.model_validate_json(failure.read_bytes())
     assert told.reason == "CheckpointNotStored" and "step 2" in told.message and told.field == "spec.output.uri"
     for step in (4, 6, 8):
         save(pod, step)
     s3.start()
+    publisher.send_signal(signal.SIGCONT)
     stored(pod, 8, 60)
     wait_for(lambda: not failure.exists(), 5, "the word is taken back")
     assert steps(s3) == ["step-8"], "the older ones are skipped"
@@ -175,10 +178,13 @@ def test_server_killed_in_the_middle_of_a_checkpoint(job, s3: S3Server) -> None:
     pod.start("publish")
     save(pod, 4)
     stored(pod, 4)
+    second = s3.block(f"{PLACE}/step-8/trained.safetensors")
     save(pod, 8, random.Random(8).randbytes(150_000_000))
-    wait_for(lambda: f"{PLACE}/step-8/loop.json" in s3.keys(PLACE), 30, "the first file")
+    wait_for(lambda: f"{PLACE}/step-8/loop.json" in s3.keys(PLACE), 60, "the first file")
     s3.kill()
-    wait_for((pod.control / handshake.CHECKPOINT_FAILURE).exists, 60, "the failure")
+    failure = pod.control / handshake.CHECKPOINT_FAILURE
+    wait_for(lambda: failure.exists() and "(no answer)" in failure.read_text(), 60, "the failure")
+    shutil.rmtree(second)
     s3.start()
     assert "step-4" in steps(s3)
     stored(pod, 8, 90)

@@ -1,6 +1,7 @@
 """stage and publish as processes against a real S3 server."""
 
 import json
+import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -29,7 +30,7 @@ from banktuner_stager.keeping import CheckpointKeeper
 from banktuner_stager.paths import Paths
 from banktuner_stager.publish import Publisher
 from tests.contract.agent_server import AgentServer
-from tests.contract.harness import BUCKET, Pod, S3Server, wait_for
+from tests.contract.harness import BUCKET, REPOSITORY, Pod, S3Server, wait_for
 
 PREFIX = "BT_TEST_"
 MODEL = {"config.json": b'{"model_type": "llama"}', "model.safetensors": b"weights" * 1000, "README.md": b"hello"}
@@ -245,7 +246,7 @@ def test_publish_commits_and_the_next_run_adopts(job, s3: S3Server) -> None:
         content = s3.read(f"{OUTPUT}/{file.path}")
         assert content == ARTIFACT[file.path] and sha256_digest(content) == f"sha256:{file.sha256}"
     publisher.send_signal(signal.SIGTERM)
-    assert publisher.wait(5) == 0
+    assert publisher.wait(30) == 0
 
     again = job("again")
     assert again.run("stage") == 0
@@ -253,13 +254,40 @@ def test_publish_commits_and_the_next_run_adopts(job, s3: S3Server) -> None:
     assert not (again.work / "model").exists(), "a committed attempt is not staged again"
 
 
+def holds_signals(process: int) -> bool:
+    """Whether SIGTERM and SIGINT are held in a thread; not so in the one that waits for them just now."""
+    threads = Path(f"/proc/{process}/task").glob("*/status")
+    return any(f"SigBlk:\t{1 << 14 | 1 << 1:016x}" in thread.read_text() for thread in threads)
+
+
 def test_publish_ends_promptly_without_an_artifact(job) -> None:
     pod = job()
     publisher = pod.start("publish")
     with pytest.raises(subprocess.TimeoutExpired):
         publisher.wait(1.5)
+    wait_for(lambda: holds_signals(publisher.pid), 60, "Python's own start")
     publisher.send_signal(signal.SIGTERM)
-    assert publisher.wait(3) == 0
+    assert publisher.wait(30) == 0
+
+
+WHILE_MODULES_ARE_READ = """
+import os, signal, sys
+
+class Early:
+    def find_spec(self, name, path, target=None):
+        if name == "banktuner_stager.commands":
+            os.kill(os.getpid(), signal.SIGTERM)
+
+sys.meta_path.insert(0, Early())
+"""
+
+
+@pytest.mark.parametrize(("command", "code"), [("publish", ExitCode.OK), ("stage", ExitCode.INTERRUPTED)])
+def test_told_to_stop_before_the_modules_are_read(job, s3: S3Server, tmp_path: Path, command: str, code: int) -> None:
+    (tmp_path / "sitecustomize.py").write_text(WHILE_MODULES_ARE_READ)
+    pod = job(secret=s3.secret(PREFIX) | {"PYTHONPATH": f"{tmp_path}:{REPOSITORY / 'operator'}"})
+    s3.kill()
+    assert pod.start(command).wait(60) == code, pod.log.read_text()
 
 
 def test_two_publishers_of_one_attempt_commit_once(job, s3: S3Server) -> None:
@@ -309,11 +337,13 @@ def test_server_killed_in_the_middle_of_the_upload(job, s3: S3Server) -> None:
     assert pod.run("stage") == 0
     files = {f"part{number}.safetensors": bytes([number]) * 30_000_000 for number in range(6)}
     leave_artifact(pod, files)
+    third = s3.block(f"{OUTPUT}/part2.safetensors")
     pod.start("publish")
-    wait_for(lambda: f"{OUTPUT}/part1.safetensors" in s3.keys(OUTPUT), 30, "the second file")
+    wait_for(lambda: f"{OUTPUT}/part1.safetensors" in s3.keys(OUTPUT), 60, "the second file")
     s3.kill()
-    wait_for(lambda: "ObjectStoreUnavailable" in pod.log.read_text(), 60, "the wait")
+    wait_for(lambda: "(no answer)" in pod.log.read_text(), 60, "the wait")
     assert not (pod.control / "committed.json").exists()
+    shutil.rmtree(third)
     s3.start()
     committed(pod, 60)
     for file in Manifest.model_validate_json(s3.read(f"{OUTPUT}/manifest.json")).files:
@@ -339,10 +369,12 @@ def test_publisher_killed_in_the_middle_goes_on(job, s3: S3Server) -> None:
     pod = job()
     assert pod.run("stage") == 0
     leave_artifact(pod, {f"part{number}.safetensors": bytes([number]) * 30_000_000 for number in range(6)})
+    third = s3.block(f"{OUTPUT}/part2.safetensors")
     publisher = pod.start("publish")
-    wait_for(lambda: f"{OUTPUT}/part1.safetensors" in s3.keys(OUTPUT), 30, "the second file")
+    wait_for(lambda: f"{OUTPUT}/part1.safetensors" in s3.keys(OUTPUT), 60, "the second file")
     publisher.kill()
     publisher.wait()
+    shutil.rmtree(third)
     assert f"{OUTPUT}/COMMITTED" not in s3.keys(OUTPUT)
     pod.start("publish")
     result = committed(pod, 60)
@@ -388,7 +420,7 @@ def test_publish_refuses_content(job, s3: S3Server, kind: str) -> None:
     assert told["reason"] == ("EmptyArtifact" if kind == "empty" else "UnsafeArtifactFile")
     assert s3.keys(OUTPUT) == []
     publisher.send_signal(signal.SIGTERM)
-    assert publisher.wait(3) == (ExitCode.INVALID_MODEL if kind == "empty" else ExitCode.UNSAFE_FILE)
+    assert publisher.wait(30) == (ExitCode.INVALID_MODEL if kind == "empty" else ExitCode.UNSAFE_FILE)
 
 
 def test_stage_waits_for_an_object_store_that_comes_back(job, s3: S3Server, agent: AgentServer) -> None:
@@ -407,4 +439,4 @@ def test_stage_told_to_stop_ends_at_once(job, s3: S3Server) -> None:
     stager = pod.start("stage")
     wait_for(lambda: "ObjectStoreUnavailable" in pod.log.read_text(), 60, "the wait")
     stager.send_signal(signal.SIGTERM)
-    assert stager.wait(3) == ExitCode.INTERRUPTED
+    assert stager.wait(30) == ExitCode.INTERRUPTED

@@ -8,7 +8,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from tests.contract.harness import free_port
+from tests.support.ports import free_port
 
 
 class VllmServer:
@@ -22,6 +22,7 @@ class VllmServer:
         self.refuse: set[str] = set()
         self.fatal: set[str] = set()
         self._server: ThreadingHTTPServer | None = None
+        self._stopping = threading.Lock()
 
     @property
     def url(self) -> str:
@@ -34,10 +35,12 @@ class VllmServer:
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
     def stop(self) -> None:
-        server, self._server = self._server, None
-        if server is not None:
-            server.shutdown()
-            server.server_close()
+        """Returns when the port is free, also where another thread stops the engine at the same time."""
+        with self._stopping:
+            server, self._server = self._server, None
+            if server is not None:
+                server.shutdown()
+                server.server_close()
 
     def load(self, name: str, path: str) -> tuple[int, object]:
         self.calls.append(("load", name))

@@ -54,6 +54,9 @@ class AgentHandler(BaseHTTPRequestHandler):
                 lambda: self.server.state.revision != seen, timeout=float(query["wait"][0])
             )
             body = json.dumps(self.server.state.to_json()).encode()
+            if self.headers["Authorization"] != f"Bearer {self.server.token}":
+                self.send_error(403)
+                return
         self.send_response(200 if news else 304)
         self.send_header("Content-Length", str(len(body) if news else 0))
         self.end_headers()

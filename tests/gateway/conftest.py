@@ -2,12 +2,15 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from banktuner_gateway.audit import log, volume
+from banktuner_gateway.audit.log import Timing
 from tests.gateway.agent_server import AgentServer, make_certificate
 from tests.gateway.harness import (
     TOKEN,
@@ -21,6 +24,32 @@ from tests.gateway.harness import (
     write_tokens,
 )
 from tests.gateway.trail import VOLUME, make_trail
+
+STARTED = datetime.now(UTC)
+
+
+class OneDay(datetime):
+    """Midnight, at which records go on in a new file, does not come while the tests run."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> datetime:
+        return STARTED.astimezone(tz)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_day() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(volume, "datetime", OneDay)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patience() -> Iterator[None]:
+    """On a busy machine a file may take seconds to be on the disk, and an answer that waits for it too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(httpx.Client.__init__.__kwdefaults__, "timeout", httpx.Timeout(60))
+        patch.setattr(log, "Timing", lambda: Timing(write=60))
+        yield
 
 
 @pytest.fixture(scope="session")

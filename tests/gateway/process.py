@@ -1,7 +1,6 @@
 """`python -m banktuner_gateway` as a process of its own, on the files that a pod would mount."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -11,13 +10,9 @@ from pathlib import Path
 
 import httpx
 
+from tests.support.ports import free_port
+
 ROOT = Path(__file__).parents[2]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def start_process(files: Path, port: int, python: Path | str = sys.executable, **options) -> subprocess.Popen[str]:

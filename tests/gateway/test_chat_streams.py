@@ -62,7 +62,7 @@ def test_who_leaves_frees_engine_slot_and_conversation_and_is_recorded(files, st
         engine.mode = mode
         engine.asked.clear()
         _ask_and_leave(client, path, body, engine)
-        assert engine.abandoned.wait(1), "the engine works on for nobody"
+        assert engine.abandoned.wait(10), "the engine works on for nobody"
         engine.mode = "ok"
         wait_for(lambda: any(one["outcome"] == "cancelled" for one in decisions(files)))
         # One slot a caller and one question a conversation: both are free soon after the record is kept.

@@ -11,6 +11,7 @@ import pytest
 
 from banktuner_gateway.engine import holding
 from tests.gateway.harness import AUTH, CHAT, Engine
+from tests.support.ports import free_port
 
 SAID = "card-support-aaaaaaaaaaaa says Is my card blocked?"
 QUESTION = {"message": "Is my card blocked?"}
@@ -22,9 +23,7 @@ class Later:
     def __init__(self, way: str, background, stack: AsyncExitStack) -> None:
         self.engine = Engine()
         self._way, self._background, self._stack = way, background, stack
-        with socket.socket() as unused:
-            unused.bind(("127.0.0.1", 0))
-            self.engine.port = unused.getsockname()[1]
+        self.engine.port = free_port()
         if way == "starting":
             self.engine.mode = "503"
         elif way == "without the adapter":

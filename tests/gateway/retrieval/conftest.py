@@ -17,6 +17,7 @@ from banktuner_gateway.retrieval.stores.faiss import FaissStore
 from banktuner_gateway.retrieval.types import Chunk
 from bench.gateway.retrieval_encoder import encoder_folder
 from tests.gateway.retrieval import pinecone_server, weaviate_server
+from tests.support.ports import free_port
 
 KNOWLEDGE = Path(__file__).resolve().parents[3] / "examples" / "knowledge"
 
@@ -60,9 +61,7 @@ def _answers(port: int) -> bool:
 @pytest.fixture(scope="session")
 def chroma_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Chroma's own server, on a folder."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     program = Path(sys.executable).with_name("chroma")
     folder = tmp_path_factory.mktemp("chroma")
     command = [program, "run", "--path", folder, "--host", "127.0.0.1", "--port", str(port)]

@@ -13,6 +13,7 @@ import pytest
 from banktuner_api.common import Json
 from banktuner_api.exit_codes import ExitCode
 from banktuner_gateway.retrieval import pointer
+from banktuner_gateway.retrieval import retriever as retriever_module
 from banktuner_gateway.retrieval.config import load_config
 from banktuner_gateway.retrieval.errors import RetrievalError
 from banktuner_gateway.retrieval.objects import open_folder
@@ -52,7 +53,8 @@ def run_job(folder: Path, config: Json, environment: dict[str, str]) -> subproce
     return subprocess.run(command, env=variables, capture_output=True, text=True)
 
 
-def test_the_job_indexes_and_the_gateway_follows(s3: S3Server, tmp_path: Path) -> None:
+def test_the_job_indexes_and_the_gateway_follows(s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retriever_module, "FIRST_SECONDS", 300)
     secret = s3.secret(PREFIX)
     first = run_job(tmp_path, settings(), secret)
     assert first.returncode == 0, first.stderr
