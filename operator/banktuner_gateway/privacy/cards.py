@@ -7,9 +7,9 @@ from banktuner_gateway.privacy.ibans import LENGTHS
 from banktuner_gateway.privacy.spans import AFTER, BEFORE, LONGEST, Span, digit_groups
 
 MIN_DIGITS, MAX_DIGITS = 13, 19
-# no sign of money: amounts side by side are no number
+# no sign of money: amounts side by side are no number; nor does one go on after a key of JSON
 _SIGN = r"(?:[^\w$\u20ac\u00a3\u00a5\u20b9%]|_)"
-GAP = rf"(?:{_SIGN}{{1,16}}|\s{{0,3}}(?:(?:</?[a-z]{{1,3}}\s?/?>|&nbsp;)\s{{0,3}}){{1,2}})"
+GAP = rf"(?:(?!\"\s*:){_SIGN}{{1,16}}|\s{{0,3}}(?:(?:</?[a-z]{{1,3}}\s?/?>|&nbsp;)\s{{0,3}}){{1,2}})"
 """What may stand between a card's groups in their usual sizes: signs, columns of a table, tags."""
 GAPS = re.compile(GAP, re.IGNORECASE)
 # the same between groups of any size: that is a list more often
