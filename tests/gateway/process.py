@@ -5,13 +5,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 
 ROOT = Path(__file__).parents[2]
+PROGRAM = ("-m", "banktuner_gateway")
 
 
 def free_port() -> int:
@@ -20,12 +21,14 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def start_process(files: Path, port: int, python: Path | str = sys.executable, **options) -> subprocess.Popen[str]:
+def start_process(
+    files: Path, port: int, python: Path | str = sys.executable, program: Sequence[str] = PROGRAM, **options
+) -> subprocess.Popen[str]:
     """Its output comes together, as text, on a pipe unless `options` say otherwise."""
     folders = {"config": files, "tokens": files / "tokens", "audit": files / "audit"}
     folders |= {"secrets": files / "secrets", "work": files / "work"}
     arguments = [f"--{name}-dir={folder}" for name, folder in folders.items()]
-    command = [python, "-m", "banktuner_gateway", "--host=127.0.0.1", f"--port={port}", *arguments]
+    command = [python, *program, "--host=127.0.0.1", f"--port={port}", *arguments]
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT / "operator"), **options.pop("environment", {})}
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT} | options
     return subprocess.Popen([*command, f"--token-file={files / 'agent-token'}"], text=True, env=environment, **streams)
