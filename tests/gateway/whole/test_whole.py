@@ -260,7 +260,10 @@ def test_without_a_usable_classifier_it_does_not_start(tmp_path: Path, broken: s
 def refusal_to_start(files: Path) -> str:
     """What a process says that ends at once."""
     running = start_process(files, free_port())
-    output, _ = running.communicate(timeout=300)
+    try:
+        output, _ = running.communicate(timeout=120)
+    finally:
+        running.kill()
     assert running.returncode == 2
     assert "hunter2" not in output
     return str(json.loads(output)["message"])
