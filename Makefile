@@ -18,7 +18,7 @@ export PYTHONPATH := $(CURDIR)/operator:$(CURDIR)/trainer_image
 
 .PHONY: demo test check up down purge images status logs env generate lock format test-unit test-trainer test-contract test-ui test-integration test-e2e bench-trainer bench-gateway clean
 
-demo: $(VENV)/.ready up ## Tunes and serves a small assistant on the cluster and asks it five questions
+demo: $(VENV)/.ready up ## Tunes and serves a small assistant on the cluster and asks it questions
 	$(WITH_CLUSTER) $(VENV)/bin/python examples/quickstart/demo.py
 
 test: check test-trainer test-ui up test-contract test-integration test-e2e ## Every test

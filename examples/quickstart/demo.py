@@ -14,6 +14,7 @@ from pathlib import Path
 
 import asking
 import data
+import httpx
 from rich.console import Console
 
 from kube import Json, KubectlError, apply, delete, kubectl, upload, wait_until_gone
@@ -99,7 +100,7 @@ def main() -> int:
         if all(row.done for row in rows):
             answers += asking.ask_all(folder, token, NAMESPACE, BUILD / asking.HEADS)
             whole, told = asking.verify_records(BUILD)
-    except (TimeoutError, KubectlError, OSError) as error:
+    except (TimeoutError, KubectlError, OSError, httpx.HTTPError) as error:
         console.print(f"[red]{error}[/]")
     seconds["total"] = round(time.monotonic() - started, 1)
     passed = whole and bool(answers) and all(entry["right"] for entry in answers)

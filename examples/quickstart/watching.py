@@ -57,8 +57,10 @@ class Row:
 
     def _serving(self) -> str:
         status = (self.last or {}).get("status") or {}
-        told = [condition(self.last, kind) for kind in ("Ready", "KnowledgeReady")]
-        waiting = [one for one in told if one.get("status") != "True"]
+        # Degraded tells of the chat page too.
+        wanted = {"Ready": "True", "KnowledgeReady": "True", "Degraded": "False"}
+        told = [(condition(self.last, kind), status) for kind, status in wanted.items()]
+        waiting = [one for one, status in told if one.get("status") != status]
         adapters = {entry["name"]: entry["state"] for entry in status.get("adapters", [])}
         every_adapter = bool(adapters) and set(adapters.values()) == {"Ready"}
         self.done = not waiting and every_adapter

@@ -2,7 +2,9 @@
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeVar
 
 from banktuner_api import names
 from banktuner_api.agent import AgentClient
@@ -34,6 +36,7 @@ from banktuner_gateway.scope.guard import ScopeGuard
 from banktuner_gateway.scope.system_prompt import TEMPLATE, system_prompt
 from banktuner_gateway.settings import Settings, SettingsError
 
+T = TypeVar("T")
 CLAIM_SECONDS = 30
 """How much longer than an answer may take a conversation is held by a process that may be gone."""
 
@@ -94,13 +97,16 @@ def _masker(settings: Settings) -> Masker:
         return Masker(privacy.entities, privacy.allow)
     if settings.name_model is None:
         raise SettingsError(f"{settings.work_dir}/names: missing, though spec.gateway.privacy.names is set")
+    return Masker(privacy.entities, privacy.allow, _loaded(NameRecogniser, settings.name_model, "privacy.names"))
+
+
+def _loaded(kind: Callable[[Path], T], folder: Path, field: str) -> T:
     try:
-        names = NameRecogniser(settings.name_model)
+        return kind(folder)
     # onnxruntime and tokenizers raise plain Exceptions of their own for files that are not what they should be.
     except Exception as error:
         reason = error if isinstance(error, ValueError) else type(error).__name__
-        raise SettingsError(f"spec.gateway.privacy.names: the model cannot be used: {reason}") from error
-    return Masker(privacy.entities, privacy.allow, names)
+        raise SettingsError(f"spec.gateway.{field}: the model cannot be used: {reason}") from error
 
 
 def _scope_guard(settings: Settings) -> ScopeGuard:
@@ -109,7 +115,8 @@ def _scope_guard(settings: Settings) -> ScopeGuard:
         return ScopeGuard(None, None, scope.rejection)
     if settings.classifier is None:
         raise SettingsError(f"{settings.work_dir}/classifier: missing, though spec.gateway.scope.classifier is set")
-    return ScopeGuard(Unmarked(IntentClassifier(settings.classifier)), scope.threshold_percent, scope.rejection)
+    classifier = _loaded(IntentClassifier, settings.classifier, "scope.classifier")
+    return ScopeGuard(Unmarked(classifier), scope.threshold_percent, scope.rejection)
 
 
 def _authenticator(settings: Settings) -> Authenticator:
@@ -123,9 +130,13 @@ def _conversations(settings: Settings) -> ConversationStore:
     if config.conversations.store == "Memory":
         return MemoryStore(config.conversations, seconds)
     if settings.redis_url is None:
-        raise SettingsError(f"{settings.secrets_dir}/redis/url: missing, though conversations.store is Redis")
+        place = settings.secrets_dir / "redis" / "url"
+        raise SettingsError(f"{place}: missing, though spec.gateway.conversations.store is Redis")
     url = settings.redis_url.read_text(encoding="utf-8").strip()
-    return RedisStore(url, f"{config.namespace}/{config.name}", config.conversations, seconds)
+    try:
+        return RedisStore(url, f"{config.namespace}/{config.name}", config.conversations, seconds)
+    except ValueError as error:
+        raise SettingsError(f"spec.gateway.conversations.redisSecretRef: {error}") from None
 
 
 def _audit(settings: Settings, environment: Mapping[str, str]) -> AuditLog:

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 TOP = Path(__file__).resolve().parents[2]
+EACH_ONCE = ("mask", "stream", "openai", "follow-up", "attack", "page")
+ATTACKED = ("injection", "refuse")
 
 
 @pytest.mark.timeout(2700)
@@ -17,11 +19,12 @@ def test_demo_answers_right_and_reports() -> None:
     assert run.returncode == 0, run.stdout[-8000:] + run.stderr[-2000:]
     report = json.loads((TOP / "build" / "demo.json").read_text("utf-8"))
     assert report["passed"] is True
-    kinds = {kind: [one for one in report["answers"] if one["kind"] == kind] for kind in ("answer", "refuse", "mask")}
-    assert [len(kinds[kind]) for kind in ("answer", "refuse", "mask")] == [5, 5, 1]
+    kinds = Counter(one["kind"] for one in report["answers"])
+    assert kinds == {"answer": 5, "refuse": 5} | dict.fromkeys(EACH_ONCE, 1)
     assert all(one["right"] for one in report["answers"])
-    assert all(one["sources"] and one["intent"] for one in kinds["answer"])
-    assert any(one["answer"] != one["base"] for one in kinds["answer"])
+    answered = [one for one in report["answers"] if one["kind"] == "answer"]
+    assert all(one["sources"] and one["intent"] for one in answered)
+    assert any(one["answer"] != one["base"] for one in answered)
     for name in ("quickstart-base", "quickstart-intents", "quickstart-house"):
         assert report["objects"][name]["phase"] == "Succeeded"
         assert report["seconds"][name]
@@ -31,9 +34,16 @@ def test_demo_answers_right_and_reports() -> None:
 def test_the_records_hold_every_decision_and_none_of_the_words() -> None:
     """After the demo: what it fetched of the bucket and verified."""
     records = [line for file in (TOP / "build" / "audit").rglob("*.jsonl") for line in file.read_text().splitlines()]
-    decided = [json.loads(line)["data"] for line in records if json.loads(line)["event"] == "decision"]
-    outcomes = Counter(one["outcome"] for one in decided if one["route"] == "/api/v1/chat/")
-    assert outcomes["answered"] == 11 and outcomes["refused"] == 5
+    told = [json.loads(line) for line in records]
+    decided = [one["data"] for one in told if one["event"] == "decision"]
+    outcomes = Counter((one["route"], one["outcome"]) for one in decided)
+    assert outcomes["/api/v1/chat/", "answered"] == 13 and outcomes["/api/v1/chat/", "refused"] == 6
+    assert outcomes["/v1/chat/completions", "answered"] == 1
+    assert [one["data"]["outcome"] for one in told if one["event"] == "stream_ended"] == ["answered"]
+    attacked = [
+        one for one in decided for said in one.get("verdicts", ()) if (said["guard"], said["outcome"]) == ATTACKED
+    ]
+    assert [one["outcome"] for one in attacked] == ["refused"]
     said = "".join(records)
     for word in ("DE89", "HB-204711", "weather"):
         assert word not in said

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,14 +13,17 @@ import httpx
 from tests.support.ports import free_port
 
 ROOT = Path(__file__).parents[2]
+PROGRAM = ("-m", "banktuner_gateway")
 
 
-def start_process(files: Path, port: int, python: Path | str = sys.executable, **options) -> subprocess.Popen[str]:
+def start_process(
+    files: Path, port: int, python: Path | str = sys.executable, program: Sequence[str] = PROGRAM, **options
+) -> subprocess.Popen[str]:
     """Its output comes together, as text, on a pipe unless `options` say otherwise."""
     folders = {"config": files, "tokens": files / "tokens", "audit": files / "audit"}
     folders |= {"secrets": files / "secrets", "work": files / "work"}
     arguments = [f"--{name}-dir={folder}" for name, folder in folders.items()]
-    command = [python, "-m", "banktuner_gateway", "--host=127.0.0.1", f"--port={port}", *arguments]
+    command = [python, *program, "--host=127.0.0.1", f"--port={port}", *arguments]
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT / "operator"), **options.pop("environment", {})}
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT} | options
     return subprocess.Popen([*command, f"--token-file={files / 'agent-token'}"], text=True, env=environment, **streams)

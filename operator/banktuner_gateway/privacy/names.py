@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from tokenizers import Encoding, Tokenizer
 
+from banktuner_gateway.graphs import open_graph
 from banktuner_gateway.privacy.spans import Span
 from banktuner_gateway.privacy.vault import NAME
 
@@ -109,10 +109,7 @@ def _session(folder: Path, threads: int) -> Any:
     graph = next((folder / name for name in GRAPHS if (folder / name).exists()), None)
     if graph is None:
         raise ValueError(f"there is neither {GRAPHS[0]} nor {GRAPHS[1]}")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    return onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
+    return open_graph(graph, threads)
 
 
 def _word_scores(words: Sequence[tuple[int, int]], tokens: Sequence[tuple[int, int, float]]) -> list[float]:

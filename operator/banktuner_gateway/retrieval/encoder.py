@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 from tokenizers import Tokenizer
 
+from banktuner_gateway.graphs import open_graph
 from banktuner_gateway.retrieval.errors import invalid_encoder
 from banktuner_gateway.retrieval.objects import Folder, ObjectMissingError
 from banktuner_gateway.retrieval.types import Vectors
@@ -46,10 +46,7 @@ class SentenceEncoder:
         self._measure = Tokenizer.from_file(str(folder / TOKENIZER))
         self._measure.no_padding()
         self._measure.no_truncation()
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        self._session = onnxruntime.InferenceSession(str(folder / MODEL), options, providers=["CPUExecutionProvider"])
+        self._session = open_graph(folder / MODEL, threads)
         self._inputs = {one.name for one in self._session.get_inputs()}
 
     def offsets(self, text: str) -> list[tuple[int, int]]:

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from tokenizers import Tokenizer
+
+from banktuner_gateway.graphs import open_graph
 
 BATCH = 32
 """Windows in one run of the graph, so that a long text takes no more memory than that."""
@@ -38,11 +39,7 @@ class IntentClassifier:
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(int(description["maxLength"]))
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        providers = ["CPUExecutionProvider"]
-        self._session = onnxruntime.InferenceSession(str(folder / "classifier.onnx"), options, providers=providers)
+        self._session = open_graph(folder / "classifier.onnx", threads)
 
     def judge(self, texts: Sequence[str]) -> list[Judgement]:
         """One judgement a text, in their order. A text longer than the graph reads is judged by its strangest part."""
