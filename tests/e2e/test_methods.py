@@ -32,9 +32,12 @@ EXPECTED: dict[str, tuple[str, set[str], set[str]]] = {
 """By manifest: served as, files of the artifact among others, metrics among others."""
 
 
+def bucket() -> str:
+    return f"s3://{os.environ['BANKTUNER_BUCKET']}/"
+
+
 def apply(name: str, namespace: str) -> None:
-    bucket = f"s3://{os.environ['BANKTUNER_BUCKET']}/"
-    kube.apply((HERE / f"{name}.yaml").read_text("utf-8").replace("s3://banktuner/", bucket), namespace)
+    kube.apply((HERE / f"{name}.yaml").read_text("utf-8").replace("s3://banktuner/", bucket()), namespace)
 
 
 @pytest.fixture(scope="module")
@@ -48,9 +51,22 @@ def base(namespace: str, tmp_path_factory: pytest.TempPathFactory) -> Json:
 
 
 def artifact_files(job: Json) -> set[str]:
-    key = job["status"]["artifact"]["uri"].removeprefix(f"s3://{os.environ['BANKTUNER_BUCKET']}/").rstrip("/")
+    key = job["status"]["artifact"]["uri"].removeprefix(bucket()).rstrip("/")
     manifest: Any = json.loads(bytes(obstore.get(kube.bucket(), f"{key}/manifest.json").bytes()))
     return {file["path"] for file in manifest["files"]}
+
+
+@pytest.mark.timeout(1200)
+def test_trackers_run_beside_the_trainer_and_one_that_is_away_costs_nothing(namespace: str, base: Json) -> None:
+    """MLflow's address answers nobody; W&B leaves its run in the artifact, for later."""
+    job = yaml.safe_load((HERE / "lora.yaml").read_text("utf-8").replace("s3://banktuner/", bucket()))
+    job["metadata"]["name"] = "methods-tracked"
+    job["spec"]["tracking"] = {"mlflow": {"uri": "http://127.0.0.1:9"}, "wandb": {"project": "bank"}}
+    del job["spec"]["output"]["formats"]
+    kube.apply(job, namespace)
+    files = artifact_files(cluster.wait_succeeded("methods-tracked", namespace, 900))
+    assert any(path.endswith(".wandb") for path in files), files
+    assert any("tfevents" in path for path in files), files
 
 
 def test_every_manifest_is_expected_to_leave_something() -> None:

@@ -31,7 +31,6 @@ AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 # Where the machine reaches its package registries through a proxy or a mirror, builds do too.
 PASSED_ON = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 PIP_SETTINGS = {"PIP_INDEX_URL": "index-url", "PIP_EXTRA_INDEX_URL": "extra-index-url", "PIP_TIMEOUT": "timeout"}
-OLD_TAGS_KEPT = 1
 NEEDED_GIB_COLD = 25
 NEEDED_GIB_WARM = 3
 REMEDY = "the log says why; `make up` again goes on from the last finished layer"
@@ -69,7 +68,6 @@ def ensure_images(paths: Paths) -> dict[str, str]:
     for name in [name for name, full in wanted.items() if full not in known]:
         with step(f"import {name} into containerd"):
             hand_over(paths, name, tags[name])
-        forget_old(paths, name, tags[name])
     return wanted
 
 
@@ -180,12 +178,12 @@ def hand_over(paths: Paths, name: str, tag: str) -> None:
     runtime.import_image(paths, (reference(name, tag), reference(name, "dev")), manifest, blobs)
 
 
-def forget_old(paths: Paths, name: str, tag: str) -> None:
-    """Drop outdated images of this name, except the latest one: running pods may still restart from it."""
-    record = paths.images / f"{name}.tags"
-    known = record.read_text().split() if record.is_file() else []
-    latest = [*(one for one in known if one != tag), tag]
-    for old in latest[: -1 - OLD_TAGS_KEPT]:
-        succeeds(runtime.ctr(paths, "images", "delete", reference(name, old)))
-        succeeds(buildah(paths, "rmi", local(name, old)))
-    record.write_text("\n".join(latest[-1 - OLD_TAGS_KEPT :]) + "\n")
+def forget_outdated(paths: Paths) -> None:
+    """Drop the images of earlier sources, once nothing is started from them any more: each set takes gigabytes."""
+    tags = {"base": BASE_TAG} | catalog.tags(REPOSITORY, BASE_TAG)
+    runtime.keep_only(paths, {reference(name, one) for name, tag in tags.items() for one in (tag, "dev")})
+    listed = run(buildah(paths, "images", "--format", "{{.Name}}:{{.Tag}}"), remedy=REMEDY).split()
+    # What others are built from comes first, and can go only after them.
+    for name, tag in reversed(tags.items()):
+        for old in {one for one in listed if one.startswith(local(name, ""))} - {local(name, tag)}:
+            succeeds(buildah(paths, "rmi", old))

@@ -33,6 +33,7 @@ def refresh(paths: Paths) -> None:
     files = (settings.CLUSTER_SOURCES / "values.yaml", chosen)
     exported = encoder.ensure_exported(paths, partial(images.run_in, paths, "trainer"))
     installation.install(paths, local_client(paths), objectstore.own_store(paths), files, exported)
+    images.forget_outdated(paths)
 
 
 def down(paths: Paths, purge: bool) -> None:

@@ -1,7 +1,7 @@
 """containerd's side of images and containers, through its own `ctr`."""
 
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,20 @@ def images(paths: Paths) -> dict[str, str]:
     """Image name -> manifest digest of every image there is."""
     lines = run(ctr(paths, "images", "list"), remedy=REMEDY).splitlines()[1:]
     return {line.split()[0]: line.split()[2] for line in lines if line.strip()}
+
+
+def keep_only(paths: Paths, kept: Set[str]) -> None:
+    """Delete the other images of the repositories in `kept`, which are names with tags.
+
+    The kubelet knows an image by an id of its own, which would keep the layers.
+    """
+    known = images(paths)
+    ours = {name.rpartition(":")[0] for name in kept}
+    outdated = {name for name in known if name.rpartition(":")[0] in ours and name not in kept}
+    digests = {known[name] for name in outdated} - {known[name] for name in kept if name in known}
+    for name in known:
+        if name in outdated or (name.startswith("sha256:") and known[name] in digests):
+            succeeds(ctr(paths, "images", "delete", name))
 
 
 def contents(paths: Paths) -> set[str]:
