@@ -292,10 +292,9 @@ class AuditLog:
         logger.info("audit head", extra={"fields": {"audit_head": head.model_dump()}})
         try:
             await self._sink.publish(head)
+            self.state.published = time.time()
         except SinkError as error:
             logger.warning("audit head not published", extra={"fields": {"why": str(error)}})
-            return
-        self.state.published = time.time()
 
 
 def _now() -> str:

@@ -108,6 +108,7 @@ async def _masked(parts: Parts, question: Question, vault: Vault) -> tuple[str, 
 async def _scope(parts: Parts, masked: str, kept: Sequence[str], own: Sequence[str], trace: Trace) -> Fixed | InScope:
     """`kept`: the questions of a stored conversation, judged when they came; `own`: those that the client sent."""
     ask = in_thread if parts.scope.threshold is not None else at_once
+    # Not the classifier's reading alone: a placeholder would count as a topic of its own.
     text, *before = map(unmarked, (masked, *kept, *own))
     verdict = await ask(parts.scope.question, text, before)
     trace.scope(verdict, "input")

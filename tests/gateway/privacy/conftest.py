@@ -1,4 +1,4 @@
-"""Name models: one that a table of words is, and one that was trained."""
+"""A masker, and name models: one that a table of words is, and one that was trained."""
 
 import hashlib
 import json
@@ -15,10 +15,23 @@ from onnx import TensorProto, helper, numpy_helper
 from tokenizers import Tokenizer, normalizers, pre_tokenizers
 from tokenizers.models import WordPiece
 
+from banktuner_gateway.privacy import Masker, StreamMasker
+
 ROOT = Path(__file__).resolve().parents[3]
 TRAINER = ROOT / ".venv-trainer" / "bin" / "python"
 SCRIPT = Path(__file__).with_name("train_names.py")
 LABELS = {"0": "O", "1": "B-PER", "2": "I-PER", "3": "B-LOC"}
+
+
+@pytest.fixture(scope="module")
+def masker() -> Masker:
+    return Masker()
+
+
+def streamed(masker: Masker, text: str) -> str:
+    """`text` masked character by character."""
+    stream = StreamMasker(masker)
+    return "".join([stream.feed(character) for character in text]) + stream.flush()
 
 
 def table_model(folder: Path, scores: dict[str, list[float]], labels: dict[str, str] = LABELS, **config: int) -> Path:

@@ -69,11 +69,6 @@ NOT_MASKED = {
 }
 
 
-@pytest.fixture(scope="module")
-def masker() -> Masker:
-    return Masker()
-
-
 @pytest.mark.parametrize("case", MASKED)
 def test_personal_data_is_masked_to_the_character(masker: Masker, case: str) -> None:
     text, wanted = MASKED[case]

@@ -4,8 +4,9 @@ import re
 
 import pytest
 
-from banktuner_gateway.privacy import Masker, StreamMasker
+from banktuner_gateway.privacy import Masker
 from banktuner_gateway.privacy.words import without_accents
+from tests.gateway.privacy.conftest import streamed
 
 MASKED = {
     "de": [
@@ -115,17 +116,6 @@ LOOK_ALIKES = {
 }
 CASES = [(language, text) for language, texts in MASKED.items() for text in texts]
 ALIKE = [text for texts in LOOK_ALIKES.values() for text in texts]
-
-
-@pytest.fixture(scope="module")
-def masker() -> Masker:
-    return Masker()
-
-
-def streamed(masker: Masker, text: str) -> str:
-    """`text` masked character by character."""
-    stream = StreamMasker(masker)
-    return "".join([stream.feed(character) for character in text]) + stream.flush()
 
 
 @pytest.mark.parametrize("spell", [str, without_accents], ids=["accents", "plain"])

@@ -15,11 +15,6 @@ from bench.gateway.privacy_sentences import personal
 RECOGNISERS = Recognisers()
 
 
-@pytest.fixture(scope="module")
-def masker() -> Masker:
-    return Masker()
-
-
 def test_another_spelling_has_the_same_placeholder(masker: Masker) -> None:
     vault = Vault()
     assert masker.mask("4111 1111 1111 1111", vault) == "<CARD_1>"

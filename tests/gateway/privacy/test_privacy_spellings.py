@@ -2,7 +2,8 @@
 
 import pytest
 
-from banktuner_gateway.privacy import Masker, StreamMasker, Vault
+from banktuner_gateway.privacy import Masker, Vault
+from tests.gateway.privacy.conftest import streamed
 
 FOURS = "4111 1111 1111 1111"
 BETWEEN = {
@@ -95,17 +96,6 @@ LOOK_ALIKES = [
     "from 415 to 555 - 0132",
     "GB83    WEST    1234    5698    7654    32",
 ]
-
-
-@pytest.fixture(scope="module")
-def masker() -> Masker:
-    return Masker()
-
-
-def streamed(masker: Masker, text: str) -> str:
-    """`text` masked character by character."""
-    stream = StreamMasker(masker)
-    return "".join([stream.feed(character) for character in text]) + stream.flush()
 
 
 @pytest.mark.parametrize("case", {**CARDS, **OTHERS})

@@ -9,17 +9,17 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bench.gateway.retrieval_encoder import encoder_folder
-from tests.contract.harness import S3Server, find_versitygw
+from tests.contract.harness import S3Server
 from tests.gateway.conftest import pod_files
 from tests.gateway.conversations.valkey_server import ValkeyServer
 from tests.gateway.harness import AUTH, Engine, gateway_config
 from tests.gateway.process import running_process
-from tests.gateway.retrieval.test_job import POLICIES, PREFIX, run_job, settings
+from tests.gateway.retrieval.test_job import PREFIX, run_job, s3, settings
 from tests.gateway.scope.conftest import write_artifact
 from tests.gateway.scope.test_refused_answers import CLASSIFIER
 from tests.gateway.trail import VOLUME, make_trail
 
+__all__ = ["s3"]
 UNREADABLE = "platypus"
 """A word that the tokenizer knows and the graph does not: one artifact's tokenizer beside another's graph."""
 PATIENT = """
@@ -42,17 +42,11 @@ class Replica:
 
 
 @pytest.fixture(scope="module")
-def documents(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+def documents(s3: S3Server, tmp_path_factory: pytest.TempPathFactory) -> S3Server:
     """An object store with three of the example's policies, the encoder, and the index that the Job made of them."""
-    server = S3Server(find_versitygw(), tmp_path_factory.mktemp("s3"))
-    server.start()
-    server.upload("policies", {path.name: path.read_bytes() for path in sorted(POLICIES.glob("*.md"))[:3]})
-    parts = ("onnx/model.onnx", "tokenizer.json", "sentence_bert_config.json")
-    server.upload("encoder", {name: (encoder_folder() / name).read_bytes() for name in parts})
-    indexed = run_job(tmp_path_factory.mktemp("job"), settings(), server.secret(PREFIX))
+    indexed = run_job(tmp_path_factory.mktemp("job"), settings(), s3.secret(PREFIX))
     assert indexed.returncode == 0, indexed.stderr
-    yield server
-    server.kill()
+    return s3
 
 
 @pytest.fixture(scope="module")

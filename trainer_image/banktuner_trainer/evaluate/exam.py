@@ -186,9 +186,6 @@ class Exam:
 
 
 def _check(wanted: Sequence[Suite], rows: Rows) -> None:
-    """Raises TrainerError (InvalidConfig) for a suite that these rows say nothing about."""
+    """Raises TrainerError (InvalidConfig) where there are no rows for Scope; `metrics.problem` told the rest."""
     if Suite.SCOPE in wanted and not any(row.out_of_scope for row in rows.test):
         raise invalid_config("suite Scope needs questions that are out of scope: set spec.dataset.outOfScopeUri", FIELD)
-    if rows.encoded and not rows.test and {Suite.GENERATION, Suite.INTENT, Suite.SCOPE} & set(wanted):
-        message = "suites Generation, Intent and Scope need questions with answers, and plain texts have none"
-        raise invalid_config(message, FIELD)
