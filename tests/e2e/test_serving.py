@@ -178,7 +178,8 @@ def test_operator_killed_while_an_adapter_loads(serving: Chat, namespace: str) -
     kube.apply(assistant(["first", "second"]), namespace)
     cluster.kill_operator()
     cluster.eventually(lambda: adapter_state("second", namespace) == "Ready", 120, "adapter Ready after the kill")
-    assert "second adapter" in serving(adapter="second")[1]["response"]
+    code, told = serving(adapter="second")
+    assert code == 200 and "second adapter" in told["response"], told
 
 
 def test_deleted_children_are_back(serving: Chat, namespace: str) -> None:

@@ -30,6 +30,7 @@ class AgentServer(ThreadingHTTPServer):
         self.changed = threading.Condition()
         self.state = state
         self.seen: list[str] = []
+        self.refused = 0
 
     def tell(self, state: DesiredState) -> None:
         with self.changed:
@@ -45,6 +46,7 @@ class AgentHandler(BaseHTTPRequestHandler):
         query = parse_qs(address.query, keep_blank_values=True)
         right_path = address.path == "/v1/bankingmodels/bank/assistant/desired"
         if not right_path or self.headers["Authorization"] != f"Bearer {self.server.token}":
+            self.server.refused += 1
             self.send_error(403)
             return
         seen = query["seen"][0]

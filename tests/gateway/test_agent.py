@@ -49,6 +49,23 @@ def test_what_the_agent_told_outlives_the_agent_and_an_older_file(files, agent, 
         seconds_until(client, "loans", 200)
 
 
+def test_an_adapter_that_the_engine_was_told_of_first_is_answered_at_once(files, agent, start_gateway, engine):
+    """The agent is back, and this process's next try seconds away: whoever saw the adapter Ready may ask for it."""
+    engine.models.add("wealth-bbbbbbbbbbbb")
+    agent.token = "not accepted yet"
+    with httpx.Client(base_url=start_gateway(agentUrl=f"https://127.0.0.1:{agent.server_port}")) as client:
+        deadline = time.monotonic() + 30
+        while agent.refused < 4:  # the pause after the fourth is two seconds at the least
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        agent.token = "projected"
+        agent.tell(desired("r2", adapters=[adapter("wealth", "b")], defaultAdapter="wealth"))
+        assert ask(client, "wealth").status_code == 200
+        asked, began = len(agent.seen), time.monotonic()
+        assert [ask(client, "nobody").status_code for _ in range(20)] == [404] * 20
+        assert len(agent.seen) <= asked + 2 + (time.monotonic() - began), "one a second, beside the long poll"
+
+
 def test_an_agent_with_a_foreign_certificate_is_not_believed(files, agent, start_gateway, tmp_path_factory):
     other, _ = make_certificate(tmp_path_factory.mktemp("other"))
     (files / "ca.crt").write_bytes(other.read_bytes())

@@ -104,7 +104,7 @@ async def chat(request: Request) -> Response:
     select = partial(select_target, adapter=asked.adapter, use_default="adapter" not in asked.model_fields_set)
     question = Question(
         text=asked.message,
-        target=allowed_target(record, deps, caller, select, "adapter"),
+        target=await allowed_target(record, deps, caller, select, "adapter"),
         max_tokens=request.app.state.config.max_tokens,
         text_field="message",
         remembered=True,

@@ -65,14 +65,14 @@ async def complete(request: Request) -> Response:
     """Ask the assistant; `stream` for the answer piece by piece."""
     record, deps, caller = await enter(request, COMPLETIONS)
     asked = parse(await read_body(request))
-    question = _question(request, record, deps, caller, asked)
+    question = await _question(request, record, deps, caller, asked)
     if asked.stream:
         return EventStream(_events(deps, record, question, asked), partial(_failed, record))
     reply = await until_disconnected(request.receive, deps.assistant.answer(question, record))
     return JSONResponse(responses.completion(record.request_id, int(record.began), asked.model, reply))
 
 
-def _question(
+async def _question(
     request: Request, record: RequestRecord, deps: Deps, caller: Caller, asked: ChatCompletionRequest
 ) -> Question:
     *earlier, last = asked.turns()
@@ -81,7 +81,7 @@ def _question(
     capacity = deps.engine.capacity
     return Question(
         text=last.content,
-        target=allowed_target(record, deps, caller, partial(target_of_model, model=asked.model), "model"),
+        target=await allowed_target(record, deps, caller, partial(target_of_model, model=asked.model), "model"),
         max_tokens=asked.token_limit(request.app.state.config.max_tokens, capacity.total if capacity else None),
         text_field=FIELD,
         earlier=tuple(earlier),

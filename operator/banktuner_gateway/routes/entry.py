@@ -8,6 +8,7 @@ from banktuner_api.serving import DesiredAdapter, DesiredState
 from banktuner_gateway.access.caller import Caller
 from banktuner_gateway.access.rules import require_access
 from banktuner_gateway.deps import Deps
+from banktuner_gateway.errors import ApiError
 from banktuner_gateway.observability import RequestRecord
 from banktuner_gateway.targets import Target
 
@@ -27,10 +28,14 @@ async def enter(request: Request, path: str) -> tuple[RequestRecord, Deps, Calle
     return record, deps, caller
 
 
-def allowed_target(record: RequestRecord, deps: Deps, caller: Caller, select: Select, field: str) -> Target:
+async def allowed_target(record: RequestRecord, deps: Deps, caller: Caller, select: Select, field: str) -> Target:
     """What `select` finds, if the caller may use it. Raises ApiError 403, 404, 503."""
+    try:
+        target = select(deps.desired.current, deps.desired.superseded)
+    except ApiError:
+        await deps.desired.ask_again()
+        target = select(deps.desired.current, deps.desired.superseded)
     state = deps.desired.current
-    target = select(state, deps.desired.superseded)
     record.adapter, record.served_name = target.adapter, target.model
     adapters = [item.name for item in state.adapters] if state else []
     require_access(caller, target.adapter, adapters, deps.rules, field=field)
