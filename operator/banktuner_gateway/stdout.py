@@ -6,6 +6,7 @@ A pipe that nobody reads stops whoever writes to it: that must not be the event 
 import logging
 import os
 import threading
+import time
 from contextlib import suppress
 from logging.handlers import QueueHandler
 from queue import Full, Queue
@@ -15,6 +16,8 @@ WRITING = threading.Lock()
 """Held by whoever writes a line to standard output: a pipe keeps no more than 4 KiB of one write together."""
 MAX_LINES = 10_000
 """Lines that wait, some 3 MB. Further ones are dropped, and their number is told when there is room again."""
+PAUSE_SECONDS = 0.02
+"""How long the thread sleeps once all lines are written: woken for each, it would take the core from every request."""
 END_SECONDS = 5.0
 """How long the process's end waits for somebody to take what is left."""
 
@@ -59,6 +62,8 @@ class LineQueue(QueueHandler):
             with suppress(OSError), WRITING:
                 while content:
                     content = content[os.write(descriptor, content) :]
+            if self._lines.empty():
+                time.sleep(PAUSE_SECONDS)
 
 
 def _dropped(lines: int) -> logging.LogRecord:

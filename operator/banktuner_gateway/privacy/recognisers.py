@@ -73,17 +73,20 @@ class Recognisers:
     def __init__(self, extra: Iterable[tuple[Finder, tuple[str, ...]]] = ()) -> None:
         recognisers = [BankRecogniser(find, kinds) for find, kinds in (*BUILT_IN, *extra)]
         registry = RecognizerRegistry(recognizers=recognisers, supported_languages=[LANGUAGE])
+        nlp_engine = NoOpNlpEngine([{"lang_code": LANGUAGE, "model_name": ""}])
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
             self._engine = AnalyzerEngine(
                 registry=registry,
-                nlp_engine=NoOpNlpEngine([{"lang_code": LANGUAGE, "model_name": ""}]),
+                nlp_engine=nlp_engine,
                 supported_languages=[LANGUAGE],
                 context_aware_enhancer=NoEnhancer(),
             )
+        # Given along, so that nothing is made anew for each text.
+        self._no_artifacts = nlp_engine.process_text("", LANGUAGE)
         self.kinds = [kind for recogniser in recognisers for kind in recogniser.supported_entities]
 
     def find(self, text: str) -> Iterator[Span]:
         """What is found in normalised text; spans may overlap."""
-        for result in self._engine.analyze(text, LANGUAGE, entities=self.kinds):
+        for result in self._engine.analyze(text, LANGUAGE, entities=self.kinds, nlp_artifacts=self._no_artifacts):
             yield Span(result.entity_type, result.start, result.end, result.score)

@@ -6,8 +6,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Security
-from fastapi.security import HTTPBearer
+from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 from starlette.responses import JSONResponse, Response
@@ -86,8 +85,7 @@ class ChatResponse(BaseModel):
     request_id: Annotated[str, Field(description="The same as in the header X-Request-ID and in the logs.")]
 
 
-# The scheme is here for the OpenAPI document; the check itself is the authenticator's.
-router = APIRouter(dependencies=[Security(HTTPBearer(auto_error=False))])
+router = documented.callers_router()
 
 
 @router.post(

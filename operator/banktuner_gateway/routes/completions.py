@@ -4,8 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 
-from fastapi import APIRouter, Request, Security
-from fastapi.security import HTTPBearer
+from fastapi import Request
 from pydantic import ValidationError
 from starlette.responses import JSONResponse, Response
 
@@ -26,7 +25,7 @@ from banktuner_gateway.targets import adapter_of_model, model_ids, target_of_mod
 
 COMPLETIONS, MODELS = "/v1/chat/completions", "/v1/models"
 FIELD = "messages"
-router = APIRouter(dependencies=[Security(HTTPBearer(auto_error=False))])
+router = documented.callers_router()
 
 
 @router.get(MODELS, response_model=schemas.ModelList, responses=documented.errors(schemas.Failure, 401, 429, 503))

@@ -1,7 +1,6 @@
 """Forgetting what was said: one conversation, or all of a caller."""
 
-from fastapi import APIRouter, Request, Security
-from fastapi.security import HTTPBearer
+from fastapi import Request
 from pydantic import BaseModel
 from starlette.responses import JSONResponse, Response
 
@@ -16,7 +15,7 @@ from banktuner_gateway.routes.entry import enter
 
 PATH = "/api/v1/conversations"
 ALL = "*"
-router = APIRouter(dependencies=[Security(HTTPBearer(auto_error=False))])
+router = documented.callers_router()
 
 
 class Erased(BaseModel):
