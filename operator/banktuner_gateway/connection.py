@@ -33,9 +33,11 @@ async def until_disconnected(receive: Receive, work: Coroutine[Any, Any, T]) -> 
             return working.result()
         raise client_disconnected()
     finally:
-        working.cancel()
         leaving.cancel()
-        await asyncio.gather(working, leaving, return_exceptions=True)
+        if not working.done():
+            working.cancel()
+            # What it holds is given back, and its record kept, before the request is over.
+            await asyncio.gather(working, return_exceptions=True)
 
 
 class EventStream(Response):
