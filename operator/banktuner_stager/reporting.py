@@ -16,6 +16,9 @@ RETRY_SECONDS = 5.0
 SPACING_SECONDS = 1.0
 """Least time between two deliveries."""
 
+REPEAT_SECONDS = 10.0
+"""How often a container of a training pod says its newest word again: the trainer's last one may come after it."""
+
 _Word = TypeVar("_Word")
 
 
@@ -75,7 +78,9 @@ class Progress:
         self._job = job
         self._phase = phase
         self._told: tuple[str, str, int | None] = ("", "", None)
-        self._words: NewestWord[Report] = NewestWord(lambda word: client.report(job.namespace, job.name, word))
+        self._words: NewestWord[Report] = NewestWord(
+            lambda word: client.report(job.namespace, job.name, word), repeat=REPEAT_SECONDS
+        )
 
     def tell(self, reason: str, message: str, left_seconds: int | None = None, /) -> None:
         """What is going on, a `waiting.Tell`; the same twice in a row is sent and logged once."""

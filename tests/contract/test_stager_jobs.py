@@ -24,6 +24,7 @@ from banktuner_api.manifest import (
     tree_digest,
 )
 from banktuner_api.run_config import DatasetInput, JobIdentity, ObjectRef, RunConfig, TrainingConfig
+from banktuner_stager import reporting
 from banktuner_stager.artifact import build_manifest
 from banktuner_stager.errors import StagerError
 from banktuner_stager.keeping import CheckpointKeeper
@@ -398,6 +399,18 @@ def test_staging_reports_the_time_left(job, s3: S3Server, agent: AgentServer) ->
     for report in under_way:
         assert report.message.endswith(f", {report.remaining_seconds} s left") and report.trainer_status is None
     assert agent.reports[-1].remaining_seconds is None, "of the training nothing is known yet"
+
+
+def test_a_wait_is_told_again_after_a_late_word_of_the_trainer(job, agent: AgentServer, monkeypatch) -> None:
+    monkeypatch.setattr(reporting, "REPEAT_SECONDS", 0.1)
+    pod = job(agent_url=agent.url)
+    agent.mount(pod)
+    client, identity = AgentClient(agent.url, pod.root / "token", pod.config / "ca.crt"), run_config().job
+    progress = Progress(client, identity, Phase.PUBLISHING)
+    progress.tell("ObjectStoreDenied", "the keys are wrong")
+    progress.flush()
+    client.report("bank", "job", Report(attempt=1, phase=Phase.PUBLISHING, message="waiting for the commit"))
+    wait_for(lambda: agent.reports[-1].reason == "ObjectStoreDenied", 30, "the reason again")
 
 
 def test_publish_denied_goes_on_when_access_is_given_back(job, s3: S3Server, agent: AgentServer) -> None:
