@@ -23,6 +23,9 @@ class Report(ApiModel):
     attempt: Annotated[int, Field(ge=1)] | None = None
     phase: Phase | None = None
     checkpoint: CheckpointStatus | None = None
+    remaining_seconds: Annotated[int, Field(ge=0)] | None = None
+    """What the phase still takes, of a container that does not train; left out: not known. Read beside an attempt,
+    and only where `trainerStatus`, which has the trainer's own estimate, is left out."""
     reason: Annotated[str, Field(max_length=63)] = ""
     message: Annotated[str, Field(max_length=1024)] = ""
 

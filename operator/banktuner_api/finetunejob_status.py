@@ -37,7 +37,10 @@ class TrainerStatus(ApiModel):
     """Kubeflow Trainer's shape, so that its tools read ours."""
 
     progress_percentage: Annotated[int, Field(ge=0, le=100)] | None = None
+    """Of the attempt's work after staging. Left out while staging."""
     estimated_remaining_seconds: Annotated[int, Field(ge=0)] | None = None
+    """Until the attempt's artifact is committed; while staging, until the download that the message names is done.
+    Left out while it is not known."""
     metrics: Annotated[list[Metric], Field(max_length=64)] = []
     last_updated_time: Timestamp | None = None
 

@@ -21,7 +21,7 @@ from banktuner_stager.artifact import read_chunks
 from banktuner_stager.commit import get_or_none
 from banktuner_stager.download import Source, fetch_folder
 from banktuner_stager.errors import StagerError
-from banktuner_stager.model import Meter
+from banktuner_stager.model import Meter, TellProgress
 from banktuner_stager.store import Entry, Kind, Location, StoreError
 
 LOG = logging.getLogger("banktuner.stager")
@@ -57,7 +57,7 @@ def listed(checkpoints: Source) -> dict[int, list[Entry]]:
     return found
 
 
-def fetch_newest(checkpoints: Source, run: Digest, destination: Path, tell: Callable[[str], None]) -> Stored | None:
+def fetch_newest(checkpoints: Source, run: Digest, destination: Path, tell: TellProgress) -> Stored | None:
     """Bring the complete checkpoint of this run with the most steps into `destination`, verified; None without one.
 
     Raises StoreError, StagerError (DISK_FULL).
@@ -80,7 +80,7 @@ def _read(source: Source) -> Stored | None:
         return None
 
 
-def _fetch(stored: Stored, destination: Path, tell: Callable[[str], None]) -> bool:
+def _fetch(stored: Stored, destination: Path, tell: TellProgress) -> bool:
     """Whether every file is there and is what was saved."""
     entries = [Entry(file.path, file.size_bytes) for file in stored.manifest.files]
     expected = {file.path: file for file in stored.manifest.files}

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from pydantic import ValidationError
 
@@ -64,7 +65,7 @@ def _stage_classifier(ref: ObjectRef, paths: Paths, environment: Mapping[str, st
         entries = [Entry(path, file.size_bytes) for path, file in files.items()]
         folder.check_bounds(entries, source.location.uri, source.field)
         inside = Source(source.store, source.location.child("onnx"), source.field)
-        fetch_folder(inside, entries, paths.classifier, files, Meter("classifier", entries, _say))
+        fetch_folder(inside, entries, paths.classifier, files, Meter("classifier", entries, partial(_log, "")))
 
     patience.run(fetch, source.location.uri, source.field)
     LOG.info("the classifier %s is staged", digest)
@@ -93,7 +94,7 @@ def _stage_names(ref: ObjectRef, paths: Paths, environment: Mapping[str, str], p
         if not found:
             raise StoreError(Kind.NOT_FOUND, "empty")
         entries = name_files(found, source)
-        meter = Meter("name model", entries, _say)
+        meter = Meter("name model", entries, partial(_log, ""))
         return fetch_folder(source, entries, paths.name_model, None, meter)
 
     digest = patience.run(fetch, source.location.uri, source.field)
@@ -119,9 +120,5 @@ def name_files(found: Sequence[Entry], source: Source) -> list[Entry]:
     return entries
 
 
-def _say(message: str) -> None:
-    _log("", message)
-
-
-def _log(reason: str, message: str) -> None:
+def _log(reason: str, message: str, _left_seconds: int | None = None, /) -> None:
     LOG.info("%s", f"{reason}: {message}" if reason else message)

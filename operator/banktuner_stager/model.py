@@ -14,13 +14,16 @@ from banktuner_stager.errors import digest_mismatch, invalid_config
 from banktuner_stager.store import Entry, Kind, StoreError
 from banktuner_stager.waiting import Patience
 
+TellProgress = Callable[[str, int | None], None]
+"""Told a message, and the seconds left where they are known."""
+
 
 def stage_model(
     ref: ObjectRef,
     source: Source,
     destination: Path,
     patience: Patience,
-    tell: Callable[[str], None],
+    tell: TellProgress,
     what: str = "model",
 ) -> Digest:
     """Download the model folder of `ref` into `destination`; its `tree_digest`.
@@ -45,9 +48,7 @@ def _stage(ref: ObjectRef, source: Source, destination: Path, meter: Callable[[S
     return download.fetch_folder(source, taken, destination, expected, meter(taken))
 
 
-def stage_artifact(
-    ref: ObjectRef, source: Source, destination: Path, patience: Patience, tell: Callable[[str], None]
-) -> Digest:
+def stage_artifact(ref: ObjectRef, source: Source, destination: Path, patience: Patience, tell: TellProgress) -> Digest:
     """Download the root of a committed artifact, an adapter or a model, and verify it; its `tree_digest`.
 
     Raises StagerError; INVALID_CONFIG where `ref` is not pinned by a digest.
@@ -89,35 +90,46 @@ def _refuse_remote_code(entries: Sequence[Entry], source: Source) -> None:
 
 
 class Meter:
-    """Counts bytes and tells "model 120 of 380 MB, 14 s left" whenever another twentieth has come."""
+    """Counts bytes and tells "model 120 of 380 MB, 14 s left" whenever another twentieth has come.
+
+    `done`: the bytes so far.
+    """
 
     def __init__(
         self,
         what: str,
         entries: Sequence[Entry],
-        tell: Callable[[str], None],
+        tell: TellProgress,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._what = what
         self._clock = clock
         self._started = clock()
+        self._from = 0
         self._total = sum(entry.size for entry in entries)
         self._step = max(self._total // 20, MEGABYTE)
         self._tell = tell
-        self._done = 0
+        self.done = 0
         self._told = 0
         self._say()
 
     def __call__(self, count: int) -> None:
         """Another `count` bytes are done."""
-        self._done += count
-        if self._done - self._told >= self._step or self._done == self._total:
-            self._told = self._done
+        self.done += count
+        if self.done - self._told >= self._step or self.done == self._total:
+            self._told = self.done
             self._say()
 
+    def back_to(self, done: int) -> None:
+        """What followed the first `done` bytes has to be done again; the pace is measured from now on."""
+        self.done = self._told = self._from = done
+        self._started = self._clock()
+
     def _say(self) -> None:
-        text = f"{self._what} {-(-self._done // MEGABYTE)} of {-(-self._total // MEGABYTE)} MB"
-        if 0 < self._done < self._total:
-            left = (self._clock() - self._started) * (self._total - self._done) / self._done
-            text += f", {left:.0f} s left"
-        self._tell(text)
+        text = f"{self._what} {-(-self.done // MEGABYTE)} of {-(-self._total // MEGABYTE)} MB"
+        left = self._left()
+        self._tell(text if left is None else f"{text}, {left} s left", left)
+
+    def _left(self) -> int | None:
+        measured, missing = self.done - self._from, self._total - self.done
+        return round((self._clock() - self._started) * missing / measured) if measured and missing else None

@@ -8,6 +8,7 @@ makes it count.
 import hashlib
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,8 +29,8 @@ from banktuner_stager.keeping import CheckpointKeeper
 from banktuner_stager.model import Meter
 from banktuner_stager.paths import Paths
 from banktuner_stager.stage import open_output
-from banktuner_stager.store import Entry, Kind, StoreError
-from banktuner_stager.waiting import Patience
+from banktuner_stager.store import PARTS_AT_ONCE, Entry, Kind, StoreError
+from banktuner_stager.waiting import Patience, Tell
 
 LOG = logging.getLogger("banktuner.stager")
 
@@ -45,12 +46,12 @@ _Value = TypeVar("_Value")
 
 @dataclass(frozen=True)
 class Publisher:
-    """One attempt's publication. `tell` takes (reason, message); `keeper` stores checkpoints until then."""
+    """One attempt's publication. `keeper` stores checkpoints until then."""
 
     config: RunConfig
     paths: Paths
     environment: Mapping[str, str]
-    tell: Callable[[str, str], None]
+    tell: Tell
     keeper: CheckpointKeeper
     rival_seconds: float = RIVAL_SECONDS
 
@@ -89,10 +90,9 @@ class Publisher:
 
     def _upload(self, files: list[ManifestFile], output: Source) -> None:
         entries = [Entry(file.path, file.size_bytes) for file in files]
-        meter = Meter("artifact", entries, lambda message: self.tell("", message))
+        meter = Meter("artifact", entries, partial(self.tell, ""))
         for file in files:
-            self._patiently(output, partial(_upload_file, file, self.paths.output / file.path, output))
-            meter(file.size_bytes)
+            self._patiently(output, partial(_upload_file, file, self.paths.output / file.path, output, meter))
 
     def _wait_for_rival(self, output: Source) -> Result:
         deadline = time.monotonic() + self.rival_seconds
@@ -113,21 +113,31 @@ class Publisher:
         patience = Patience(tell=self._tell_waiting, forever_for=WAITED_FOR)
         return patience.run(call, output.location.uri, output.field)
 
-    def _tell_waiting(self, reason: str, message: str) -> None:
-        self.tell(reason, f"{message} {KEPT}.")
+    def _tell_waiting(self, reason: str, message: str, left_seconds: int | None = None, /) -> None:
+        self.tell(reason, f"{message} {KEPT}.", left_seconds)
 
 
-def _upload_file(file: ManifestFile, path: Path, output: Source) -> None:
+def _upload_file(file: ManifestFile, path: Path, output: Source, meter: Meter) -> None:
     """Upload one file and see that it is the one in the manifest. Raises StoreError, StagerError."""
-    digest = hashlib.sha256()
-    output.store.put_stream(output.key(file.path), _hashed(path, digest.update), file.size_bytes)
+    digest, before = hashlib.sha256(), meter.done
+    try:
+        output.store.put_stream(output.key(file.path), _hashed(path, digest.update, meter), file.size_bytes)
+    except StoreError:
+        meter.back_to(before)
+        raise
+    meter(before + file.size_bytes - meter.done)
     if digest.hexdigest() != file.sha256:
         raise unfit(f"output/{file.path} changed while it was published")
 
 
-def _hashed(path: Path, update: Callable[[bytes], None]) -> Iterator[bytes]:
+def _hashed(path: Path, update: Callable[[bytes], None], meter: Meter) -> Iterator[bytes]:
+    """The chunks of a file. Those that the store may still be sending are not counted yet."""
+    sending: deque[int] = deque()
     for chunk in read_chunks(path):
         update(chunk)
+        sending.append(len(chunk))
+        if len(sending) > PARTS_AT_ONCE + 1:
+            meter(sending.popleft())
         yield chunk
 
 

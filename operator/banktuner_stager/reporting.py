@@ -16,6 +16,9 @@ RETRY_SECONDS = 5.0
 SPACING_SECONDS = 1.0
 """Least time between two deliveries."""
 
+REPEAT_SECONDS = 10.0
+"""How often a container of a training pod says its newest word again: the trainer's last one may come after it."""
+
 _Word = TypeVar("_Word")
 
 
@@ -74,16 +77,26 @@ class Progress:
     def __init__(self, client: AgentClient, job: JobIdentity, phase: Phase) -> None:
         self._job = job
         self._phase = phase
-        self._told = ("", "")
-        self._words: NewestWord[Report] = NewestWord(lambda word: client.report(job.namespace, job.name, word))
+        self._told: tuple[str, str, int | None] = ("", "", None)
+        self._words: NewestWord[Report] = NewestWord(
+            lambda word: client.report(job.namespace, job.name, word), repeat=REPEAT_SECONDS
+        )
 
-    def tell(self, reason: str, message: str) -> None:
-        """What is going on; the same twice in a row is sent and logged once."""
-        if self._told == (reason, message):
+    def tell(self, reason: str, message: str, left_seconds: int | None = None, /) -> None:
+        """What is going on, a `waiting.Tell`; the same twice in a row is sent and logged once."""
+        if self._told == (reason, message, left_seconds):
             return
-        self._told = (reason, message)
+        self._told = (reason, message, left_seconds)
         LOG.info("%s", f"{reason}: {message}" if reason else message)
-        self._words.tell(Report(attempt=self._job.attempt, phase=self._phase, reason=reason, message=message[:1024]))
+        self._words.tell(
+            Report(
+                attempt=self._job.attempt,
+                phase=self._phase,
+                remaining_seconds=left_seconds,
+                reason=reason,
+                message=message[:1024],
+            )
+        )
 
     def flush(self) -> None:
         """Give the last word two seconds to be delivered."""

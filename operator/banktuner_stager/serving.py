@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from functools import partial
 
 from pydantic import ValidationError
 
@@ -38,7 +39,7 @@ def stage_serving(desired: DesiredState, paths: Paths, environment: Mapping[str,
     """Do the init container's work. Raises StagerError."""
     patience = Patience(tell=_log)
     source = open_source(desired.model, "spec.model.uri", "spec.model.secretRef", environment)
-    digest = stage_model(desired.model, source, paths.model, patience, lambda message: _log("", message))
+    digest = stage_model(desired.model, source, paths.model, patience, partial(_log, ""))
     handshake.write_atomic(paths.control / BASE_MODEL_DIGEST, digest)
     limits = Limits(desired.max_rank, digest, template_digest(paths.model))
     if desired.engine is Engine.TGI:
@@ -73,5 +74,5 @@ def _stage_adapter(
     LOG.info("adapter %s is staged as %s", adapter.name, adapter.served_name)
 
 
-def _log(reason: str, message: str) -> None:
+def _log(reason: str, message: str, _left_seconds: int | None = None, /) -> None:
     LOG.info("%s", f"{reason}: {message}" if reason else message)

@@ -127,7 +127,7 @@ def _stage_model(
     # Only the artifact of a FineTuneJob is pinned by a digest here: spec.model.uri has none.
     field = "spec.model.uri" if ref.digest is None else "spec.model.fineTuneJob"
     source = open_source(ref, field, "spec.model.secretRef", environment)
-    return stage_model(ref, source, paths.model, patience, lambda message: patience.tell("", message))
+    return stage_model(ref, source, paths.model, patience, partial(patience.tell, ""))
 
 
 def _data_source(ref: ObjectRef | None, field: str, environment: Mapping[str, str]) -> Source | None:
@@ -145,7 +145,7 @@ def _stage_file(name: str, source: Source, destination: Path, patience: Patience
     folder.check_room(size, shutil.disk_usage(destination).free, source.location.uri)
 
     def fetch() -> str:
-        meter = Meter(f"data ({name})", [Entry(source.location.key, size)], lambda message: patience.tell("", message))
+        meter = Meter(f"data ({name})", [Entry(source.location.key, size)], partial(patience.tell, ""))
         return fetch_file(source.store, source.location.key, path, meter)
 
     sha256 = patience.run(fetch, source.location.uri, source.field)

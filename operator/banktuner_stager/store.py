@@ -26,6 +26,7 @@ REGION = "AWS_REGION"
 DEFAULT_REGION = "us-east-1"
 
 CHUNK_BYTES = 8 * 1024 * 1024
+PARTS_AT_ONCE = 4
 MAX_PARTS = 9000
 """S3 takes 10,000 parts an upload; the chunk grows for files that would need more."""
 
@@ -124,7 +125,9 @@ class Store:
         if size <= CHUNK_BYTES:
             return self.put(key, b"".join(chunks))
         part = max(CHUNK_BYTES, -(-size // MAX_PARTS))
-        _guard(lambda: self._bucket.put(key, chunks, use_multipart=True, chunk_size=part, max_concurrency=4))
+        _guard(
+            lambda: self._bucket.put(key, chunks, use_multipart=True, chunk_size=part, max_concurrency=PARTS_AT_ONCE)
+        )
 
     def delete(self, keys: Sequence[str]) -> None:
         """Delete objects; those that are not there do not matter."""

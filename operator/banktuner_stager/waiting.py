@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from banktuner_api.exit_codes import ExitCode
 from banktuner_stager.errors import StagerError, invalid_config
@@ -15,6 +15,12 @@ UNAVAILABLE = "ObjectStoreUnavailable"
 DENIED = "ObjectStoreDenied"
 
 _Value = TypeVar("_Value")
+
+
+class Tell(Protocol):
+    """Told a reason, "" while nothing is wrong, a message, and the seconds left of the work where they are known."""
+
+    def __call__(self, reason: str, message: str, left_seconds: int | None = None, /) -> None: ...
 
 
 def next_delay(delay: float) -> float:
@@ -47,12 +53,12 @@ def give_up(error: StoreError, uri: str, spec_field: str) -> StagerError:
 
 @dataclass(frozen=True)
 class Patience:
-    """How long to wait for a store that does not answer, in seconds, and whom to tell (reason, message).
+    """How long to wait for a store that does not answer, in seconds, and whom to tell.
 
     `forever_for` are kinds of error that are waited for without end: what somebody can mend while the pod waits.
     """
 
-    tell: Callable[[str, str], None]
+    tell: Tell
     limit: float = 300.0
     forever_for: frozenset[Kind] = field(default_factory=frozenset)
     sleep: Callable[[float], None] = time.sleep

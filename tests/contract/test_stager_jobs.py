@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from banktuner_api.agent import Report
+from banktuner_api.agent import AgentClient, Report
 from banktuner_api.exit_codes import ExitCode
 from banktuner_api.finetunejob_data import Format
 from banktuner_api.finetunejob_methods import Method
 from banktuner_api.finetunejob_spec import Task
-from banktuner_api.finetunejob_status import ServedAs
+from banktuner_api.finetunejob_status import Phase, ServedAs
 from banktuner_api.handshake import ArtifactRequest, Result, Staged, write_control
 from banktuner_api.manifest import (
     CommitMarker,
@@ -24,11 +24,14 @@ from banktuner_api.manifest import (
     tree_digest,
 )
 from banktuner_api.run_config import DatasetInput, JobIdentity, ObjectRef, RunConfig, TrainingConfig
+from banktuner_stager import reporting
 from banktuner_stager.artifact import build_manifest
 from banktuner_stager.errors import StagerError
 from banktuner_stager.keeping import CheckpointKeeper
 from banktuner_stager.paths import Paths
 from banktuner_stager.publish import Publisher
+from banktuner_stager.reporting import Progress
+from banktuner_stager.stage import stage
 from tests.contract.agent_server import AgentServer
 from tests.contract.harness import BUCKET, REPOSITORY, Pod, S3Server, wait_for
 
@@ -350,6 +353,66 @@ def test_server_killed_in_the_middle_of_the_upload(job, s3: S3Server) -> None:
         assert sha256_digest(s3.read(f"{OUTPUT}/{file.path}")) == f"sha256:{file.sha256}"
 
 
+def test_publish_tells_the_time_left_of_what_is_stored(job, s3: S3Server) -> None:
+    """60 MB are stored, then the next file is refused for a while."""
+    pod = job()
+    assert pod.run("stage") == 0
+    leave_artifact(pod, {f"part{number}.safetensors": bytes([number]) * 60_000_000 for number in range(2)})
+    refused = s3.block(f"{OUTPUT}/part1.safetensors")
+    told: list[tuple[str, str, int | None]] = []
+
+    def tell(reason: str, message: str, left_seconds: int | None = None, /) -> None:
+        told.append((reason, message, left_seconds))
+        if reason:
+            shutil.rmtree(refused, ignore_errors=True)
+
+    config, paths = run_config(), Paths(config=pod.config, work=pod.work)
+    keeper = CheckpointKeeper(config, paths, pod.environment, lambda _: None)
+    Publisher(config, paths, pod.environment, tell, keeper).run()
+    waited = next(place for place, (reason, _, _) in enumerate(told) if reason)
+    assert told[waited][2] is None, "nobody knows how long a store is away"
+    done = [int(message.split()[1]) for _, message, _ in told if message.startswith("artifact")]
+    assert done[-1] == max(done) == 120, "what was sent in vain is not counted"
+    under_way = [(message, left) for _, message, left in told if message.endswith("s left")]
+    assert under_way and all(message.endswith(f", {left} s left") for message, left in under_way)
+    assert any(0 < place < 60 for place in done), "a large file is counted as it goes, and not at its end only"
+
+
+def test_staging_reports_the_time_left(job, s3: S3Server, agent: AgentServer) -> None:
+    pod = job(agent_url=agent.url)
+    agent.mount(pod)
+    s3.upload("models/base", {"model.safetensors": b"w" * 30_000_000})
+    client = AgentClient(agent.url, pod.root / "token", pod.config / "ca.crt")
+    config, paths = run_config(agent.url), Paths(config=pod.config, work=pod.work)
+
+    class Flushed(Progress):
+        """Every word is delivered before the work goes on: none is replaced by the next one."""
+
+        def tell(self, reason: str, message: str, left_seconds: int | None = None, /) -> None:
+            super().tell(reason, message, left_seconds)
+            if left_seconds is not None or message.endswith("staged"):
+                self._words.flush(30)
+
+    stage(config, paths, pod.environment, Flushed(client, config.job, Phase.STAGING))
+    under_way = [report for report in agent.reports if report.remaining_seconds is not None]
+    assert under_way and all(report.message.startswith("model ") for report in under_way)
+    for report in under_way:
+        assert report.message.endswith(f", {report.remaining_seconds} s left") and report.trainer_status is None
+    assert agent.reports[-1].remaining_seconds is None, "of the training nothing is known yet"
+
+
+def test_a_wait_is_told_again_after_a_late_word_of_the_trainer(job, agent: AgentServer, monkeypatch) -> None:
+    monkeypatch.setattr(reporting, "REPEAT_SECONDS", 0.1)
+    pod = job(agent_url=agent.url)
+    agent.mount(pod)
+    client, identity = AgentClient(agent.url, pod.root / "token", pod.config / "ca.crt"), run_config().job
+    progress = Progress(client, identity, Phase.PUBLISHING)
+    progress.tell("ObjectStoreDenied", "the keys are wrong")
+    progress.flush()
+    client.report("bank", "job", Report(attempt=1, phase=Phase.PUBLISHING, message="waiting for the commit"))
+    wait_for(lambda: agent.reports[-1].reason == "ObjectStoreDenied", 30, "the reason again")
+
+
 def test_publish_denied_goes_on_when_access_is_given_back(job, s3: S3Server, agent: AgentServer) -> None:
     pod = job(agent_url=agent.url)
     agent.mount(pod)
@@ -396,7 +459,7 @@ def test_a_claim_that_nobody_finishes_is_left_to_the_next_attempt(job, s3: S3Ser
     paths = Paths(config=pod.config, work=pod.work)
     config = run_config()
     keeper = CheckpointKeeper(config, paths, pod.environment, lambda _: None)
-    late = Publisher(config, paths, pod.environment, lambda reason, _: told.append(reason), keeper, rival_seconds=1)
+    late = Publisher(config, paths, pod.environment, lambda reason, *_: told.append(reason), keeper, rival_seconds=1)
     with pytest.raises(StagerError) as caught:
         late.run()
     assert caught.value.exit_code is ExitCode.INTERRUPTED and caught.value.reason == "PublicationConflict"

@@ -118,6 +118,49 @@ async def test_kubeflow_trainers_body_alone_is_taken_and_keeps_the_rest(cluster:
     assert (await cluster.get("FineTuneJob", "card"))["status"]["activity"]["reason"] == "StoreDown"
 
 
+async def test_staging_and_publishing_tell_the_time_left_beside_the_trainers_words(
+    cluster: Cluster, agent: Agent
+) -> None:
+    pod = await training_pod(cluster)
+    client = agent.client(await token(cluster, pod))
+    loss = [{"name": "loss", "value": "1"}]
+
+    async def becomes(body: Json, trainer_status: Json) -> None:
+        await asyncio.to_thread(client.report, cluster.namespace, "card", Report.model_validate(body))
+
+        async def written() -> bool:
+            told = (await cluster.get("FineTuneJob", "card"))["status"].get("trainerStatus", {})
+            return {key: value for key, value in told.items() if key != "lastUpdatedTime"} == trainer_status
+
+        await eventually(written, f"{trainer_status} after {body}")
+
+    staging, publishing = {"attempt": 1, "phase": "Staging"}, {"attempt": 1, "phase": "Publishing"}
+    trained = {"progressPercentage": 98, "metrics": loss}
+    await becomes(staging | {"remainingSeconds": 14}, {"estimatedRemainingSeconds": 14})
+    await becomes(staging | {"message": "model and data are staged"}, {})
+    told = trained | {"estimatedRemainingSeconds": 2}
+    await becomes(publishing | {"trainerStatus": told}, told)
+    await becomes(publishing | {"remainingSeconds": 40}, trained | {"estimatedRemainingSeconds": 40})
+    await becomes(publishing | {"reason": "ObjectStoreUnavailable"}, trained)
+    await becomes({"attempt": 2, "phase": "Staging", "remainingSeconds": 9}, {"estimatedRemainingSeconds": 9})
+
+
+async def test_words_in_quick_succession_build_on_each_other(cluster: Cluster, agent: Agent) -> None:
+    """The publisher's word comes while the trainer's is not written yet: it must not bring back what was before."""
+    pod = await training_pod(cluster)
+    client = agent.client(await token(cluster, pod))
+    publishing = {"attempt": 1, "phase": "Publishing"}
+    bodies = [publishing | {"trainerStatus": {"progressPercentage": percent}} for percent in (96, 97, 98)]
+    for body in (*bodies, publishing | {"remainingSeconds": 40}):
+        await asyncio.to_thread(client.report, cluster.namespace, "card", Report.model_validate(body))
+
+    async def written() -> bool:
+        told = (await cluster.get("FineTuneJob", "card"))["status"].get("trainerStatus", {})
+        return (told.get("progressPercentage"), told.get("estimatedRemainingSeconds")) == (98, 40)
+
+    await eventually(written, "the newest percentage and the time left")
+
+
 async def test_reports_are_coalesced(cluster: Cluster, agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
     pod = await training_pod(cluster)
     client = agent.client(await token(cluster, pod))

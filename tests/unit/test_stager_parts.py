@@ -198,14 +198,26 @@ def test_a_proof_is_more_than_noise(again, adapted, applied: bool) -> None:
 
 
 def test_meter_tells_megabytes_and_the_time_left() -> None:
-    told: list[str] = []
+    told: list[tuple[str, int | None]] = []
     seconds = iter(range(100))
-    meter = Meter("model", entries("a", size=100_000_000), told.append, lambda: next(seconds))
+    meter = Meter("model", entries("a", size=100_000_000), lambda *word: told.append(word), lambda: next(seconds))
     for _ in range(100):
         meter(1_000_000)
-    assert told[0] == "model 0 of 100 MB" and told[-1] == "model 100 of 100 MB"
-    assert told[5] == "model 25 of 100 MB, 15 s left"  # the clock moves on by a second a word
+    assert told[0] == ("model 0 of 100 MB", None) and told[-1] == ("model 100 of 100 MB", None)
+    assert told[5] == ("model 25 of 100 MB, 15 s left", 15)  # the clock moves on by a second a word
     assert len(told) == 21
+
+
+def test_a_meter_that_goes_back_forgets_the_time_that_was_lost() -> None:
+    told: list[tuple[str, int | None]] = []
+    now = [0.0]
+    meter = Meter("artifact", entries("a", size=100_000_000), lambda *word: told.append(word), lambda: now[0])
+    meter(40_000_000)
+    now[0] = 3600.0  # the store was away
+    meter.back_to(20_000_000)
+    now[0] += 10.0
+    meter(20_000_000)
+    assert meter.done == 40_000_000 and told[-1] == ("artifact 40 of 100 MB, 30 s left", 30)
 
 
 def test_a_word_told_while_the_one_before_it_is_settled_is_delivered() -> None:

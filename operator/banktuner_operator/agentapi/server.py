@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from banktuner_api import names
 from banktuner_api.agent import Report
 from banktuner_api.common import Json
-from banktuner_api.finetunejob_status import Phase
 from banktuner_api.serving import DesiredState, Observed
+from banktuner_operator.agentapi import progress
 from banktuner_operator.agentapi.hub import Hub
 from banktuner_operator.agentapi.identity import Caller, Identities, RefusedError
 from banktuner_operator.agentapi.writes import StatusWrites, Target
@@ -74,16 +74,9 @@ class AgentApi:
         if is_true(owner, "Complete") or is_true(owner, "Failed"):
             return web.json_response({})  # a finished job does not change any more
         now = timestamp(self._clock())
-        content: Json = {}
-        if report.trainer_status:
-            content["trainerStatus"] = {"lastUpdatedTime": now} | report.trainer_status.to_json()
-        if report.attempt:
-            content["activity"] = _activity(report, now)
-        if report.checkpoint:
-            content["checkpoint"] = report.checkpoint.to_json()
-        before = owner.get("status", {})
-        kept = {key: before[key] for key in ("trainerStatus", "activity", "checkpoint") if key in before}
-        self._put(owner, names.AGENT_FIELD_MANAGER, content, kept)
+        written = {key: value for key, value in owner.get("status", {}).items() if key in progress.FIELDS}
+        before = self.writes.told(_target(owner, names.AGENT_FIELD_MANAGER), written)
+        self._put(owner, names.AGENT_FIELD_MANAGER, progress.told(report, before, now), before)
         return web.json_response({})
 
     async def observed(self, request: web.Request) -> web.Response:
@@ -127,20 +120,14 @@ class AgentApi:
         return caller, owner
 
     def _put(self, owner: Json, manager: str, status: Json, written: Json | None = None) -> None:
-        meta, kind = owner["metadata"], owner["kind"]
+        meta = owner["metadata"]
         identity = {"name": meta["name"], "namespace": meta["namespace"], "uid": meta["uid"]}
-        body = {"apiVersion": names.API_VERSION, "kind": kind, "metadata": identity, "status": status}
-        self.writes.put(Target(kind, meta["namespace"], meta["name"], manager), body, written)
+        body = {"apiVersion": names.API_VERSION, "kind": owner["kind"], "metadata": identity, "status": status}
+        self.writes.put(_target(owner, manager), body, written)
 
 
-def _activity(report: Report, now: str) -> Json:
-    return {
-        "phase": str(report.phase or Phase.RUNNING),
-        "reason": report.reason,
-        "message": report.message,
-        "attempt": report.attempt,
-        "lastUpdatedTime": now,
-    }
+def _target(owner: Json, manager: str) -> Target:
+    return Target(owner["kind"], owner["metadata"]["namespace"], owner["metadata"]["name"], manager)
 
 
 def _seconds(text: str) -> float:

@@ -31,12 +31,16 @@ class StatusWrites:
         self._told: dict[Target, Json] = {}
         self._tasks: dict[Target, asyncio.Task[None]] = {}
 
+    def told(self, target: Target, written: Json) -> Json:
+        """What this field manager said last: not yet written, or `written`, what the object has of it."""
+        return self._told.get(target, written)
+
     def put(self, target: Target, body: Json, written: Json | None = None) -> None:
         """Write soon; the first word of an object at once.
 
         `written`: what this field manager said earlier and still holds; what is told but not yet written counts more.
         """
-        status = self._told.get(target, written or {}) | body["status"]
+        status = self.told(target, written or {}) | body["status"]
         self._told[target] = status
         self._pending[target] = body | {"status": status}
         if target not in self._tasks:
