@@ -1,7 +1,6 @@
 """Loads the staged base model and its tokenizer: safetensors only, never code from the folder."""
 
 import logging
-from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import torch
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoTokenizer
 
 from banktuner_api.finetunejob_methods import Method, PrefixTuning
+from banktuner_api.finetunejob_spec import Task
 from banktuner_api.run_config import RunConfig
 from banktuner_trainer.classify.pooling import pooling_of
 from banktuner_trainer.device import Device
@@ -61,12 +61,8 @@ def load_causal(folder: Path, run: RunConfig, device: Device, vocabulary: int) -
 
 
 def load_encoder(folder: Path, run: RunConfig, device: Device, vocabulary: int) -> Any:
-    """The base model without any head, for a classifier's features. Raises TrainerError (InvalidModel).
-
-    Encoders are held in float32: they are small, and then they answer as their ONNX export does.
-    """
-    both_ways = pooling_of(_config(folder)) == "mean"
-    model, missing = _load(AutoModel, folder, run, replace(device, bf16=False, fp16=False) if both_ways else device)
+    """The base model without any head, for a classifier's features. Raises TrainerError (InvalidModel)."""
+    model, missing = _load(AutoModel, folder, run, device)
     strange = [name for name in missing if POOLER not in name.split(".")]
     if strange:
         raise invalid_model(f"{len(strange)} of its weights are missing, such as {strange[0]}")
@@ -95,6 +91,15 @@ def drop_pooler(model: Any) -> Any:
     return model
 
 
+def load_dtype(run: RunConfig, config: Any, device: Device) -> Any:
+    """Number format in which weights of a model with this configuration are held; trained ones in float32.
+
+    Encoders too: they are small, and then they answer as their ONNX export does.
+    """
+    encodes = run.task == Task.CLASSIFICATION and pooling_of(config) == "mean"
+    return device.load_dtype if METHODS[run.method].frozen_base and not encodes else torch.float32
+
+
 def attention(run: RunConfig, device: Device) -> str:
     """FlashAttention 2 where the image has it and the weights are of 16 bit, which it needs; else torch's own."""
     half = METHODS[run.method].frozen_base and (device.bf16 or device.fp16)
@@ -103,14 +108,14 @@ def attention(run: RunConfig, device: Device) -> str:
 
 def _load(auto: Any, folder: Path, run: RunConfig, device: Device, **options: Any) -> tuple[Any, list[str]]:
     """(model, names of weights that the folder does not have)."""
-    method = METHODS[run.method]
+    config = _config(folder)
     torch.manual_seed(run.training.seed)
     try:
         model, info = auto.from_pretrained(
             folder,
-            config=_config(folder),
-            dtype=device.load_dtype if method.frozen_base else torch.float32,
-            quantization_config=method.quantization(run),
+            config=config,
+            dtype=load_dtype(run, config, device),
+            quantization_config=METHODS[run.method].quantization(run),
             device_map={"": 0} if device.cuda else None,
             use_safetensors=True,
             trust_remote_code=False,

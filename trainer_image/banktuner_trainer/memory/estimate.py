@@ -42,7 +42,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class Estimate:
-    """Bytes. `passing`: activations and scores of a step, or of an evaluation where that needs more."""
+    """Bytes. `passing`: activations and scores of a step, or what loading or an evaluation needs where that is more."""
 
     libraries: int
     weights: int
@@ -82,10 +82,11 @@ def estimate(size: ModelSize, batch: Batch, libraries: int, cuda: bool, shards: 
     copies = size.trained * size.width if size.width < 4 else 0
     return Estimate(
         libraries=libraries,
-        weights=size.frozen_bytes // frozen + copies,
+        weights=size.frozen_bytes // frozen + size.copied_bytes + copies,
         training_state=size.trained * _ADAM_BYTES // shards,
         passing=max(
-            _step(size, batch, cuda),
+            size.packing_bytes,
+            size.unpacked_bytes + _step(size, batch, cuda),
             batch.evaluated * size.vocabulary * (size.width + 8),
             batch.answered * size.cached_a_token,
         ),

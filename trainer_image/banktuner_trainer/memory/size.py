@@ -1,12 +1,13 @@
 """Sizes of a model with its method, counted on a copy without storage: nothing is loaded."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM
+from transformers.pytorch_utils import Conv1D
 
 from banktuner_api.finetunejob_methods import Lora, Method, Quantization
 from banktuner_api.finetunejob_spec import Task
@@ -16,6 +17,7 @@ from banktuner_trainer.errors import invalid_model
 from banktuner_trainer.methods import METHODS
 from banktuner_trainer.methods.bottleneck import Bottleneck
 from banktuner_trainer.methods.qlora import HEADS
+from banktuner_trainer.models import load_dtype
 from banktuner_trainer.scratch_model import new_config
 
 _BLOCK = 64
@@ -28,12 +30,17 @@ _KEPT_BY_ACTIVATION = {"gelu": 2, "relu": 2, "gelu_new": 6, "silu": 3}
 class ModelSize:
     """`frozen_bytes` of weights that stay; `trained` and `parameters` in numbers, `width` bytes of a computed number.
 
+    `copied_bytes`: of frozen weights in the computed format, which autocast makes of wider ones and the backward pass
+    needs. `unpacked_bytes`: of the largest layer of four bits while it computes; `packing_bytes`: while it is loaded.
     `kept_a_token`: bytes that one layer keeps of one token for the backward pass, without attention's own; `pieces`:
     a dropout in attention keeps as many numbers of each pair of tokens. `cached_a_token`: bytes of a token's keys and
     values in all layers. `vocabulary`: 0 where no token is scored.
     """
 
     frozen_bytes: int
+    copied_bytes: int
+    unpacked_bytes: int
+    packing_bytes: int
     trained: int
     parameters: int
     width: int
@@ -48,21 +55,23 @@ class ModelSize:
 def model_size(run: RunConfig, folder: Path, device: Device) -> ModelSize:
     """Sizes of the run's model, of which `folder` has the configuration. Raises TrainerError (InvalidModel)."""
     config = _config(run, folder)
-    frozen_base = METHODS[run.method].frozen_base
     auto = AutoModel if run.task == Task.CLASSIFICATION else AutoModelForCausalLM
     with torch.device("meta"):
         model = auto.from_config(config, trust_remote_code=False)
         model = _wrapped(model, run)
-    held = torch.finfo(device.load_dtype).bits // 8 if frozen_base else 4
+    held = _bytes(load_dtype(run, config, device))
     width = 2 if device.bf16 or device.fp16 else 4
     trained = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
     parameters = sum(weight.numel() for weight in model.parameters())
-    frozen = (parameters - trained) * held
-    if run.method == Method.QLORA:
-        packed = sum(weight.numel() for weight in _packed(model))
-        frozen += int(packed * (_four_bits(run.quantization or Quantization()) - held))
+    linear = [weight.numel() for weight in _linear(model)]
+    four_bits = run.method == Method.QLORA
+    casts = METHODS[run.method].frozen_base and not four_bits and held > width
+    saved, unpacked, packing = _packed(run, linear, held, device.cuda) if four_bits else (0, 0, 0)
     return ModelSize(
-        frozen_bytes=frozen,
+        frozen_bytes=(parameters - trained) * held - saved,
+        copied_bytes=sum(linear) * width if casts else 0,
+        unpacked_bytes=unpacked,
+        packing_bytes=packing,
         trained=trained,
         parameters=parameters,
         width=width,
@@ -91,17 +100,45 @@ def _wrapped(model: Any, run: RunConfig) -> Any:
     return method.wrap(model, run, kind)
 
 
-def _packed(model: Any) -> Iterator[Any]:
-    """Weights of the layers that four bits hold."""
+def _linear(model: Any) -> Iterator[Any]:
+    """Frozen weights of linear layers but the head: what four bits hold."""
     for name, module in model.named_modules():
-        inside = "lora_" not in name and not any(head in name.split(".") for head in HEADS)
-        if inside and isinstance(module, torch.nn.Linear):
+        linear = isinstance(module, torch.nn.Linear | Conv1D) and not module.weight.requires_grad
+        if linear and not any(head in name.split(".") for head in HEADS):
             yield module.weight
+
+
+def _packed(run: RunConfig, linear: Sequence[int], held: int, cuda: bool) -> tuple[int, int, int]:
+    """Bytes that four bits save of layers of so many weights; of the largest, unpacked; of the same, being packed."""
+    wanted = run.quantization or Quantization()
+    saved = int(sum(linear) * (held - _four_bits(wanted)))
+    return saved, max(linear) * unpacked_bytes(wanted, held), 0 if cuda else max(linear) * packing_bytes(wanted, held)
 
 
 def _four_bits(quantization: Quantization) -> float:
     """Bytes a weight: four bits, and a constant a block in float32, or in 8 bits with constants of its own."""
     return 0.5 + (1 if quantization.double_quant else 4) / _BLOCK
+
+
+def unpacked_bytes(quantization: Quantization, held: int) -> int:
+    """Bytes a weight while its layer computes: in the format that was loaded, and a copy where it computes in another.
+
+    bitsandbytes keeps no copy for the backward pass, which unpacks the layer again.
+    """
+    computed = _bytes(getattr(torch, quantization.compute_type))
+    return held if held == computed else held + computed
+
+
+def packing_bytes(quantization: Quantization, held: int) -> int:
+    """Bytes a weight while its layer is packed on a CPU, where bitsandbytes does it in steps of 32 and 64 bit.
+
+    On GPUs one kernel does it, beside the layer's plain weights, which is less than a step needs.
+    """
+    return (10 if quantization.type == "nf4" else 24) + (0 if held == 4 else 4)
+
+
+def _bytes(dtype: Any) -> int:
+    return int(torch.finfo(dtype).bits // 8)
 
 
 def _kept(config: Any, model: Any, run: RunConfig, width: int) -> int:

@@ -51,7 +51,7 @@ def run(context: Context) -> Outcome:
     rows = prepare(bank, strangers, tokenizer, length, asked.training.seed)
     memory.check_rows(asked, context.paths.model, context.device, [row["length"] for row in rows.train.rows], [])
     batcher = Batcher(tokenizer.pad_token_id)
-    model = _new(context, encoder, rows, batcher)
+    model = untrained(context, encoder, rows, batcher)
     base = None
     if asked.evaluation.compare_with != "None":
         context.reporter.begin(Step.BASELINE, f"{len(rows.test.rows)} rows")
@@ -107,7 +107,7 @@ def _write(context: Context, trained: artifact.Trained, tokenizer: Any, folder: 
     write_onnx(METHODS[context.run.method], context.paths.model, folder, tokenizer)
 
 
-def _new(context: Context, encoder: Any, rows: Rows, batcher: Batcher) -> Classifier:
+def untrained(context: Context, encoder: Any, rows: Rows, batcher: Batcher) -> Classifier:
     """The model before the first step: the method's changes have no effect yet, the head fits."""
     asked = context.run
     smoothing = asked.training.label_smoothing
@@ -123,7 +123,7 @@ def _new(context: Context, encoder: Any, rows: Rows, batcher: Batcher) -> Classi
 def _train(context: Context, model: Classifier, rows: Rows, batcher: Batcher) -> list[Metric]:
     train = rows.train.rows
     logger.info("%d rows to train on, %d labels", len(train), len(rows.labels))
-    trainer = _trainer(context, model, train, batcher)
+    trainer = build(context, model, train, batcher)
     held = rows.calibration.rows
     held_out_loss = partial(judging.loss, model, held, batcher) if held else None
     tokens = sum(row["length"] for row in train)
@@ -131,7 +131,8 @@ def _train(context: Context, model: Classifier, rows: Rows, batcher: Batcher) ->
     return training_metrics(model, summary.train_loss, summary.seconds)
 
 
-def _trainer(context: Context, model: Classifier, train: Sequence[dict[str, Any]], batcher: Batcher) -> Any:
+def build(context: Context, model: Classifier, train: Sequence[dict[str, Any]], batcher: Batcher) -> Any:
+    """A transformers Trainer for `model` on rows with labels."""
     settings = _schedule(context.run.training, len(train))
     plan = plan_steps(settings, len(train))
     return Trainer(
