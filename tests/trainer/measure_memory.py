@@ -81,7 +81,7 @@ CASES = {
     "qlora-bf16": Case("llama", "QLoRA", 500, True, **WIDE),
     "qlora-fp4": Case("llama", "QLoRA", 500, False, options={"quantization": FP4}, **WIDE),
 }
-LAYERS = [("nf4", "bfloat16", True), ("fp4", "float32", False), ("nf4", "bfloat16", False)]
+LAYERS = [("nf4", "bfloat16", True), ("fp4", "bfloat16", False)]
 """One layer of four bits: its type, in what it computes, and whether the trainer computes in bfloat16."""
 
 
