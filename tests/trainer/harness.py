@@ -141,6 +141,8 @@ class Pod:
             deadline = time.monotonic() + 300
             while not path.exists() and time.monotonic() < deadline:
                 time.sleep(0.05)
+            if not path.exists():
+                return
             request = ArtifactRequest.model_validate_json(path.read_bytes())
             self.requests.append(request)
             if failure is not None:
