@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -209,3 +210,24 @@ def test_the_same_program_gives_the_same_image(tmp_path: Path) -> None:
     first = archives.program_image(program, {})[0]
     program.touch()
     assert archives.program_image(program, {})[0] == first
+
+
+def test_groups_of_pods_may_vanish_while_they_are_read(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name / "below").mkdir(parents=True)
+        (tmp_path / name / "below" / "cgroup.procs").write_text("41\n")
+    found = host.members(tmp_path)
+    assert next(found) == 41
+    for name in ("one", "two"):
+        shutil.rmtree(tmp_path / name)
+    assert list(found) == []
+
+
+def test_a_group_is_removed_unless_it_is_held(tmp_path: Path) -> None:
+    (tmp_path / "held" / "process").mkdir(parents=True)
+    with pytest.raises(OSError):
+        host.remove_group(tmp_path / "held", deadline=0)
+    host.remove_group(tmp_path / "held" / "process", deadline=0)
+    host.remove_group(tmp_path / "held", deadline=0)
+    host.remove_group(tmp_path / "held", deadline=0)
+    assert not (tmp_path / "held").exists()

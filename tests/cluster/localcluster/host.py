@@ -127,20 +127,33 @@ def kill_cgroups(patience: float = 10.0) -> None:
 
 
 def members(root: Path) -> Iterator[int]:
-    for listing in root.rglob("cgroup.procs"):
+    # Unlike rglob, walk goes on where a group vanishes meanwhile, as those of pods that are being deleted do.
+    for folder, _, _ in os.walk(root):
         try:
-            yield from (int(pid) for pid in listing.read_text().split())
+            yield from (int(pid) for pid in Path(folder, "cgroup.procs").read_text().split())
         except OSError:
             continue
 
 
-def remove_cgroups() -> None:
-    """Remove our groups, children first."""
+def remove_cgroups(patience: float = 10.0) -> None:
+    """Remove our groups, children first. A killed process holds its group for a moment."""
+    deadline = time.monotonic() + patience
     for root in cgroup_roots():
-        if not root.exists():
-            continue
         for folder, _, _ in os.walk(root, topdown=False):
-            Path(folder).rmdir()
+            remove_group(Path(folder), deadline)
+
+
+def remove_group(group: Path, deadline: float) -> None:
+    """Raises OSError where it is still held at `deadline`, a monotonic time."""
+    while True:
+        try:
+            return group.rmdir()
+        except FileNotFoundError:
+            return None
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.05)
 
 
 def mounts_below(folders: tuple[Path, ...]) -> list[str]:
