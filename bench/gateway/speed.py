@@ -33,22 +33,22 @@ def added(settings: Settings) -> list[Row]:
     """Gateway and engine asked in turn: one connection, then a steady rate. Every guard is on but the classifier."""
     folder = _folder(settings)
     alone: list[float] = []
-    halting: list[float] = []
+    awake: list[float] = []
     steady: list[float] = []
     with servers.backend(folder) as engine, servers.gateway(folder / "gateway", engine) as (port, _):
         _ask(port, WARM_REQUESTS // 10, 1, folder)
         for _ in range(ROUNDS):
-            halting.append(_added_alone(port, engine, folder))
+            alone.append(_added_alone(port, engine, folder))
             with servers.cores_awake():
-                alone.append(_added_alone(port, engine, folder))
+                awake.append(_added_alone(port, engine, folder))
             requests = STEADY_RATE * STEADY_SECONDS
             through = _ask(port, requests, CROWD, folder, STEADY_RATE)
             direct = _ask(engine, requests, CROWD, folder, STEADY_RATE)
             steady.append(_p95(through) - _p95(direct))
     told = "over the same engine asked directly in the same run; median of the rounds"
     return [
-        _added("added_p50_ms", alone, 2, f"{told}; one connection, cores kept awake"),
-        _added("added_p50_halting_ms", halting, None, f"{told}; one connection, cores that halt between requests"),
+        _added("added_p50_ms", alone, 2, f"{told}; one connection"),
+        _added("added_p50_awake_ms", awake, None, f"{told}; one connection, cores kept awake"),
         _added("added_p95_ms", steady, 10, f"{told}; 100 requests/s"),
     ]
 
@@ -140,7 +140,7 @@ def _resident(pid: int) -> int:
 
 
 MEASUREMENTS = (
-    Measurement(("added_p50_ms", "added_p50_halting_ms", "added_p95_ms"), added),
+    Measurement(("added_p50_ms", "added_p50_awake_ms", "added_p95_ms"), added),
     Measurement(("requests_per_second_per_core", "litellm_throughput_ratio"), capacity),
     Measurement(("guarded_p95_ms",), guarded),
     Measurement(("memory_growth_percent",), memory),
