@@ -18,6 +18,7 @@ from banktuner_stager.download import Source, fetch_folder, fetch_manifest
 from banktuner_stager.errors import StagerError, invalid_config, invalid_model
 from banktuner_stager.model import Meter
 from banktuner_stager.paths import Paths
+from banktuner_stager.reporting import log_word
 from banktuner_stager.stage import open_source
 from banktuner_stager.store import Entry, Kind, StoreError
 from banktuner_stager.waiting import Patience
@@ -48,9 +49,9 @@ def read_gateway(paths: Paths) -> GatewayConfig:
 def stage_gateway(config: GatewayConfig, paths: Paths, environment: Mapping[str, str]) -> None:
     """Do the init container's work. Raises StagerError."""
     if config.classifier is not None:
-        _stage_classifier(config.classifier, paths, environment, Patience(tell=_log))
+        _stage_classifier(config.classifier, paths, environment, Patience(tell=log_word))
     if config.name_model is not None:
-        _stage_names(config.name_model, paths, environment, Patience(tell=_log))
+        _stage_names(config.name_model, paths, environment, Patience(tell=log_word))
 
 
 def _stage_classifier(ref: ObjectRef, paths: Paths, environment: Mapping[str, str], patience: Patience) -> None:
@@ -65,7 +66,7 @@ def _stage_classifier(ref: ObjectRef, paths: Paths, environment: Mapping[str, st
         entries = [Entry(path, file.size_bytes) for path, file in files.items()]
         folder.check_bounds(entries, source.location.uri, source.field)
         inside = Source(source.store, source.location.child("onnx"), source.field)
-        fetch_folder(inside, entries, paths.classifier, files, Meter("classifier", entries, partial(_log, "")))
+        fetch_folder(inside, entries, paths.classifier, files, Meter("classifier", entries, partial(log_word, "")))
 
     patience.run(fetch, source.location.uri, source.field)
     LOG.info("the classifier %s is staged", digest)
@@ -94,7 +95,7 @@ def _stage_names(ref: ObjectRef, paths: Paths, environment: Mapping[str, str], p
         if not found:
             raise StoreError(Kind.NOT_FOUND, "empty")
         entries = name_files(found, source)
-        meter = Meter("name model", entries, partial(_log, ""))
+        meter = Meter("name model", entries, partial(log_word, ""))
         return fetch_folder(source, entries, paths.name_model, None, meter)
 
     digest = patience.run(fetch, source.location.uri, source.field)
@@ -118,7 +119,3 @@ def name_files(found: Sequence[Entry], source: Source) -> list[Entry]:
             message = f"{field}: {size}: export it again, or take a smaller model"
             raise invalid_model(message, field)
     return entries
-
-
-def _log(reason: str, message: str, _left_seconds: int | None = None, /) -> None:
-    LOG.info("%s", f"{reason}: {message}" if reason else message)

@@ -71,6 +71,11 @@ class NewestWord(Generic[_Word]):
             self._changed.notify_all()
 
 
+def log_word(reason: str, message: str, _left_seconds: int | None = None, /) -> None:
+    """A line in the container's log; a `waiting.Tell` where no status has its progress."""
+    LOG.info("%s", f"{reason}: {message}" if reason else message)
+
+
 class Progress:
     """Reports of one container of a training pod: its phase, and a reason where it waits for something."""
 
@@ -87,7 +92,7 @@ class Progress:
         if self._told == (reason, message, left_seconds):
             return
         self._told = (reason, message, left_seconds)
-        LOG.info("%s", f"{reason}: {message}" if reason else message)
+        log_word(reason, message)
         self._words.tell(
             Report(
                 attempt=self._job.attempt,

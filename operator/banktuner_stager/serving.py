@@ -15,6 +15,7 @@ from banktuner_stager.chat_template import settle, template_digest
 from banktuner_stager.errors import StagerError, invalid_config
 from banktuner_stager.model import stage_model
 from banktuner_stager.paths import BASE_MODEL_DIGEST, Paths
+from banktuner_stager.reporting import log_word
 from banktuner_stager.stage import open_source
 from banktuner_stager.waiting import Patience
 
@@ -37,9 +38,9 @@ def read_base_digest(paths: Paths) -> Digest:
 
 def stage_serving(desired: DesiredState, paths: Paths, environment: Mapping[str, str]) -> None:
     """Do the init container's work. Raises StagerError."""
-    patience = Patience(tell=_log)
+    patience = Patience(tell=log_word)
     source = open_source(desired.model, "spec.model.uri", "spec.model.secretRef", environment)
-    digest = stage_model(desired.model, source, paths.model, patience, partial(_log, ""))
+    digest = stage_model(desired.model, source, paths.model, patience, partial(log_word, ""))
     handshake.write_atomic(paths.control / BASE_MODEL_DIGEST, digest)
     limits = Limits(desired.max_rank, digest, template_digest(paths.model))
     if desired.engine is Engine.TGI:
@@ -72,7 +73,3 @@ def _stage_adapter(
     source = open_adapter(adapter, environment)
     patience.run(lambda: fetch_adapter(adapter, source, paths.adapters, limits), source.location.uri, source.field)
     LOG.info("adapter %s is staged as %s", adapter.name, adapter.served_name)
-
-
-def _log(reason: str, message: str, _left_seconds: int | None = None, /) -> None:
-    LOG.info("%s", f"{reason}: {message}" if reason else message)

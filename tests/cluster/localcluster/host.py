@@ -145,15 +145,13 @@ def remove_cgroups(patience: float = 10.0) -> None:
 
 def remove_group(group: Path, deadline: float) -> None:
     """Raises OSError where it is still held at `deadline`, a monotonic time."""
-    while True:
+    while group.exists():
         try:
-            return group.rmdir()
-        except FileNotFoundError:
-            return None
+            group.rmdir()
         except OSError:
-            if time.monotonic() > deadline:
+            if group.exists() and time.monotonic() > deadline:
                 raise
-        time.sleep(0.05)
+            time.sleep(0.05)
 
 
 def mounts_below(folders: tuple[Path, ...]) -> list[str]:
