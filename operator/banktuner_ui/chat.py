@@ -64,16 +64,19 @@ class ChatPage:
         both = [self._tuned, self._base]
         asking = [self._question, *both, self._send, self._stop]
         private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+        # Gradio's browser part loses what is sent in the moment in which it is about to take a stream's end: it waits
+        # for the result on the stream that has ended. So the stream is for answers; the rest comes as its own response.
+        at_once = {**private, "queue": False}
         asked = gr.on(
             [self._send.click, self._question.submit], self._ask,
             [self._question, self._choice, self._compare, *both], asking,
             preprocess=False, **private,
         )  # fmt: skip
-        self._stop.click(self._stopped, both, asking, cancels=[asked], preprocess=False, **private)
+        self._stop.click(self._stopped, both, asking, cancels=[asked], preprocess=False, **at_once)
         anew = [self._new.click, self._tuned.clear, self._base.clear]
-        gr.on(anew, self._begin_anew, None, [*asking, self._notice], cancels=[asked], **private)
-        self._compare.change(lambda on: gr.update(visible=on), self._compare, self._base, **private)
-        blocks.load(self._opened, None, [self._choice, self._notice], **private)
+        gr.on(anew, self._begin_anew, None, [*asking, self._notice], cancels=[asked], **at_once)
+        self._compare.change(lambda on: gr.update(visible=on), self._compare, self._base, **at_once)
+        blocks.load(self._opened, None, [self._choice, self._notice], **at_once)
         blocks.unload(self._closed)
 
     async def _opened(self, request: gr.Request) -> tuple[Any, Any]:

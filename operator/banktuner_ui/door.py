@@ -27,7 +27,7 @@ _GET = re.compile(
 )
 _ANSWERS = f"{_API}/queue/data"
 _PAGE_GET = re.compile(rf"{_API}/queue/data|{_API}/heartbeat/(?P<page>\w+)")
-_PAGE_POST = {f"{_API}/queue/join", f"{_API}/cancel", f"{_API}/reset"}
+_PAGE_POST = {f"{_API}/queue/join", f"{_API}/run/predict", f"{_API}/cancel", f"{_API}/reset"}
 _SCRIPT = re.compile(rb"<script>(.*?)</script>|<script data-gradio-mode>(.*?)</script>", re.DOTALL)
 _MANIFEST = b'<link rel="manifest" href="/manifest.json" />'
 _HEADERS = {

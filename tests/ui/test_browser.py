@@ -19,6 +19,21 @@ NASTY = """<script>window.ran = 1</script><img src=x onerror="window.ran = 2"><b
 <svg onload="window.ran = 5"></svg>
 """
 
+KEPT_STREAM_ENDS = """
+const ask = window.fetch;
+const keep = (chunk, passed) => {
+  const text = new TextDecoder().decode(chunk).replace(/data: {"msg":"close_stream".*\\n\\n/, "");
+  if (text) passed.enqueue(new TextEncoder().encode(text));
+};
+window.fetch = async (address, options) => {
+  const answer = await ask(address, options);
+  if (!answer.url.includes("/queue/data")) return answer;
+  const kept = new TransformStream({transform: keep, flush: () => new Promise(() => {})});
+  return new Response(answer.body.pipeThrough(kept));
+};
+"""
+"""A page that never takes a stream's end: the moment before it does, for as long as a test needs."""
+
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
@@ -121,6 +136,24 @@ def test_stop_ends_the_gateways_work(chat: Browser, contract: ContractGateway) -
     chat.ask("And now?")
     chat.until(lambda: REQUEST in chat.text("tuned"))
     assert "Stopped." in chat.text("tuned")
+
+
+def test_nothing_waits_for_a_stream_that_has_ended(chat: Browser, contract: ContractGateway, page: Served) -> None:
+    chat.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": KEPT_STREAM_ENDS})
+    chat.open(page.url)
+    chat.click("#who input")
+    chat.until(lambda: "loans" in chat.text("who"))
+    chat.click("#compare input")
+    chat.until(lambda: chat.shown("#base"))
+    contract.pieces_gate.clear()
+    chat.ask("My card is gone")
+    chat.until(lambda: "Freeze the card" in chat.text("tuned") and "Call" in chat.text("base"))
+    chat.click("#stop")
+    chat.until(lambda: "Stopped." in chat.text("tuned") and "Stopped." in chat.text("base") and chat.shown("#ask"))
+    chat.click("#new")
+    chat.until(lambda: "My card" not in chat.text("tuned") + chat.text("base"))
+    chat.click("#compare input")
+    chat.until(lambda: not chat.shown("#base"))
 
 
 def test_leaving_the_page_ends_the_gateways_work(chat: Browser, contract: ContractGateway) -> None:

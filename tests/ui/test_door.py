@@ -41,7 +41,7 @@ def test_nothing_without_signing_in(anonymous: httpx.Client) -> None:
     assert anonymous.get("/").headers["location"] == "/login"
     for path in ("/config", "/theme.css", "/gradio_api/info", "/gradio_api/queue/data?session_hash=a", "/assets/x.js"):
         assert anonymous.get(path).status_code == 401, path
-    for path in ("/gradio_api/queue/join", "/gradio_api/cancel", "/gradio_api/upload"):
+    for path in ("/gradio_api/queue/join", "/gradio_api/run/predict", "/gradio_api/cancel", "/gradio_api/upload"):
         assert anonymous.post(path, json={"session_hash": "a"}).status_code == 401, path
 
 
@@ -73,7 +73,7 @@ def test_the_title_is_text(anonymous: httpx.Client) -> None:
     ],
 )
 def test_other_sites_cannot_post(signed_in: httpx.Client, headers: dict[str, str]) -> None:
-    for path in ("/login", "/gradio_api/queue/join"):
+    for path in ("/login", "/gradio_api/queue/join", "/gradio_api/run/predict"):
         assert signed_in.post(path, headers=headers).status_code == 403
 
 
@@ -89,7 +89,7 @@ def test_signing_out_ends_the_session(signed_in: httpx.Client) -> None:
         ("POST", "/gradio_api/upload"), ("GET", "/gradio_api/file=/etc/passwd"),
         ("GET", "/gradio_api/proxy=https://x.example"),
         ("GET", "/monitoring"), ("POST", "/gradio_api/vibe-edit"), ("POST", "/gradio_api/component_server"),
-        ("GET", "/gradio_api/runs"), ("POST", "/gradio_api/run/predict"),
+        ("GET", "/gradio_api/runs"), ("POST", "/gradio_api/run/other"),
         ("GET", "/gradio_api/custom_component/a/client/b/c"),
         ("POST", "/gradio_api/process_recording"), ("GET", "/gradio_api/deep_link"), ("PUT", "/"),
     ],
@@ -104,7 +104,7 @@ def test_another_browsers_page_is_closed(signed_in: httpx.Client) -> None:
     other = cookie(signed_in, OTHER_TOKEN)
     assert signed_in.get("/gradio_api/queue/data", params={"session_hash": "mine"}, headers=other).status_code == 403
     assert signed_in.get("/gradio_api/heartbeat/mine", headers=other).status_code == 403
-    for path in ("/gradio_api/queue/join", "/gradio_api/cancel"):
+    for path in ("/gradio_api/queue/join", "/gradio_api/run/predict", "/gradio_api/cancel"):
         assert signed_in.post(path, json=event, headers=other).status_code == 403
 
 
