@@ -11,11 +11,12 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 
 from bench.gateway.client import Load
+from bench.gateway.environments import gateway_python, litellm_python
 from bench.places import ROOT
 
 TOKEN = "sk-benchmark"
@@ -23,6 +24,7 @@ START_SECONDS = 90
 SERVER_CORE, OTHER_CORE = 0, 1
 NOBODY = "https://127.0.0.1:9"
 """Where the operator would be; the gateway then follows its mounted file."""
+Sink = Literal["Stdout", "Volume"]
 
 
 def free_port() -> int:
@@ -54,17 +56,6 @@ def process(
 
 
 @contextmanager
-def cores_awake() -> Iterator[None]:
-    """Both cores always have something to do, which gives way to everything else (SCHED_IDLE).
-
-    A core that halts between two requests is woken by the hypervisor of a virtual machine, and runs slower at first.
-    """
-    command = ["chrt", "--idle", "0", sys.executable, "-c", "while True: pass"]
-    with process(command, SERVER_CORE, Path(os.devnull)), process(command, OTHER_CORE, Path(os.devnull)):
-        yield
-
-
-@contextmanager
 def backend(folder: Path) -> Iterator[int]:
     """The instant engine; gives its port."""
     port = free_port()
@@ -75,25 +66,27 @@ def backend(folder: Path) -> Iterator[int]:
 
 
 @contextmanager
-def gateway(folder: Path, engine_port: int, classifier: Path | None = None) -> Iterator[tuple[int, int]]:
+def gateway(
+    folder: Path, engine_port: int, classifier: Path | None = None, sink: Sink = "Stdout"
+) -> Iterator[tuple[int, int]]:
     """The gateway before that engine, in a folder that is emptied; gives port and process id.
 
-    `classifier`: the `onnx/` of a Classification artifact; None: every guard but that one.
+    `classifier`: the `onnx/` of a Classification artifact; None: every guard but that one. `sink`: of the audit.
     """
     shutil.rmtree(folder, ignore_errors=True)
-    _write_pod(folder, engine_port, classifier)
+    _write_pod(folder, engine_port, classifier, sink)
     port = free_port()
     places = {"--config-dir": folder, "--tokens-dir": folder / "tokens", "--secrets-dir": folder / "secrets"}
     places |= {"--work-dir": folder / "work", "--audit-dir": folder / "audit"}
     options = [str(part) for option in places.items() for part in option]
-    command = [sys.executable, "-m", "banktuner_gateway", *options, "--host", "127.0.0.1", "--port", str(port)]
+    command = [str(gateway_python()), "-m", "banktuner_gateway", *options, "--host", "127.0.0.1", "--port", str(port)]
     with process(command, SERVER_CORE, folder / "gateway.log") as pid:
         _await_status(f"http://127.0.0.1:{port}/readyz", folder / "gateway.log", {503, 200})
         yield port, pid
 
 
 @contextmanager
-def litellm(folder: Path, engine_port: int, python: Path) -> Iterator[int]:
+def litellm(folder: Path, engine_port: int) -> Iterator[int]:
     """LiteLLM's proxy with one worker before the same engine; gives its port."""
     parameters = {"model": "openai/assistant", "api_base": f"http://127.0.0.1:{engine_port}/v1", "api_key": "none"}
     config = folder / "litellm.json"
@@ -102,7 +95,7 @@ def litellm(folder: Path, engine_port: int, python: Path) -> Iterator[int]:
     options = ["--config", str(config), "--host", "127.0.0.1", "--port", str(port), "--num_workers", "1"]
     quiet = {"LITELLM_LOG": "ERROR", "LITELLM_TELEMETRY": "False", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
     quiet["LITELLM_MASTER_KEY"] = TOKEN
-    with process([str(python.parent / "litellm"), *options], SERVER_CORE, folder / "litellm.log", quiet):
+    with process([str(litellm_python().parent / "litellm"), *options], SERVER_CORE, folder / "litellm.log", quiet):
         _await_status(f"http://127.0.0.1:{port}/health/liveliness", folder / "litellm.log", {200})
         yield port
 
@@ -130,7 +123,7 @@ def latencies(load: Load, folder: Path) -> list[float]:
     return measured
 
 
-def _write_pod(folder: Path, engine_port: int, classifier: Path | None) -> None:
+def _write_pod(folder: Path, engine_port: int, classifier: Path | None, sink: Sink) -> None:
     config: dict[str, Any] = {
         "namespace": "bench",
         "name": "assistant",
@@ -139,7 +132,7 @@ def _write_pod(folder: Path, engine_port: int, classifier: Path | None) -> None:
         "maxTokens": 256,
         "rateLimit": {"requestsPerMinute": 1_000_000, "burst": 100_000, "concurrency": 1000},
         "scope": {},
-        "audit": {"sink": "Volume"},
+        "audit": {"sink": sink},
     }
     desired = {
         "revision": "1",

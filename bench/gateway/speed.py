@@ -1,12 +1,13 @@
 """What the gateway adds to an instant engine, and how much it bears; LiteLLM's proxy beside it in the same run."""
 
 import json
+import os
 import statistics
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.gateway import peers, servers
+from bench.gateway import servers
 from bench.gateway.client import Load
 from bench.gateway.scope_artifact import classifier_folder
 from bench.rows import Measurement, Row, Settings
@@ -26,29 +27,40 @@ AUTH = {"authorization": f"Bearer {servers.TOKEN}"}
 PATH = "/v1/chat/completions"
 ROUNDS, ALONE, STEADY_SECONDS, STEADY_RATE = 5, 300, 10, 100
 GUARDED_SECONDS, GUARDED_RATE = 20, 20
+RECORD_BYTES = 1024
 CROWD, CROWD_REQUESTS, MEMORY_REQUESTS, WARM_REQUESTS = 50, 4000, 100_000, 5000
 
 
 def added(settings: Settings) -> list[Row]:
-    """Gateway and engine asked in turn: one connection, then a steady rate. Every guard is on but the classifier."""
+    """Gateway and engine asked in turn: one connection, then a steady rate. Every guard is on but the classifier.
+
+    Once more with the audit's records on a volume: each answer then waits for the disk.
+    """
     folder = _folder(settings)
     alone: list[float] = []
-    awake: list[float] = []
+    volume: list[float] = []
+    syncs: list[float] = []
     steady: list[float] = []
-    with servers.backend(folder) as engine, servers.gateway(folder / "gateway", engine) as (port, _):
-        _ask(port, WARM_REQUESTS // 10, 1, folder)
+    with (
+        servers.backend(folder) as engine,
+        servers.gateway(folder / "gateway", engine) as (port, _),
+        servers.gateway(folder / "gateway-volume", engine, sink="Volume") as (on_volume, _),
+    ):
+        for each in (port, on_volume):
+            _ask(each, WARM_REQUESTS // 10, 1, folder)
         for _ in range(ROUNDS):
             alone.append(_added_alone(port, engine, folder))
-            with servers.cores_awake():
-                awake.append(_added_alone(port, engine, folder))
+            volume.append(_added_alone(on_volume, engine, folder))
+            syncs.append(_sync_ms(folder))
             requests = STEADY_RATE * STEADY_SECONDS
             through = _ask(port, requests, CROWD, folder, STEADY_RATE)
             direct = _ask(engine, requests, CROWD, folder, STEADY_RATE)
             steady.append(_p95(through) - _p95(direct))
     told = "over the same engine asked directly in the same run; median of the rounds"
+    disk = f"with the audit's sink Volume; the disk itself takes {statistics.median(syncs):.2f} ms to keep a record"
     return [
         _added("added_p50_ms", alone, 2, f"{told}; one connection"),
-        _added("added_p50_awake_ms", awake, None, f"{told}; one connection, cores kept awake"),
+        _added("added_p50_volume_ms", volume, None, f"{told}; one connection, {disk}"),
         _added("added_p95_ms", steady, 10, f"{told}; 100 requests/s"),
     ]
 
@@ -56,6 +68,18 @@ def added(settings: Settings) -> list[Row]:
 def _added_alone(port: int, engine: int, folder: Path) -> float:
     """Milliseconds, of one connection's medians."""
     return statistics.median(_ask(port, ALONE, 1, folder)) - statistics.median(_ask(engine, ALONE, 1, folder))
+
+
+def _sync_ms(folder: Path) -> float:
+    """Median of appending a record's bytes to a file until the disk has them, as `VolumeSink` does."""
+    seconds: list[float] = []
+    with (folder / "sync").open("wb", buffering=0) as file:
+        for _ in range(ALONE):
+            began = time.perf_counter()
+            file.write(b"r" * RECORD_BYTES)
+            os.fdatasync(file.fileno())
+            seconds.append(time.perf_counter() - began)
+    return statistics.median(seconds) * 1000
 
 
 def _added(name: str, rounds: list[float], bar: float | None, peer: str) -> Row:
@@ -71,7 +95,7 @@ def capacity(settings: Settings) -> list[Row]:
         for _ in range(ROUNDS):
             with servers.gateway(folder / "gateway", engine) as (port, _):
                 ours.append(_rate(port, CROWD_REQUESTS, folder))
-            with servers.litellm(folder, engine, peers.litellm_python()) as port:
+            with servers.litellm(folder, engine) as port:
                 theirs.append(_rate(port, CROWD_REQUESTS // 8, folder))
     ratios = [one / other for one, other in zip(ours, theirs, strict=True)]
     peer = f"LiteLLM's proxy, one worker, no guards: {statistics.median(theirs):.0f} requests/s"
@@ -140,7 +164,7 @@ def _resident(pid: int) -> int:
 
 
 MEASUREMENTS = (
-    Measurement(("added_p50_ms", "added_p50_awake_ms", "added_p95_ms"), added),
+    Measurement(("added_p50_ms", "added_p50_volume_ms", "added_p95_ms"), added),
     Measurement(("requests_per_second_per_core", "litellm_throughput_ratio"), capacity),
     Measurement(("guarded_p95_ms",), guarded),
     Measurement(("memory_growth_percent",), memory),

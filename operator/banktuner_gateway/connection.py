@@ -1,9 +1,9 @@
 """The client's end of a connection: its body, its leaving, and answers that are sent piece by piece."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -23,21 +23,28 @@ async def read_body(request: Request) -> bytes:
         raise client_disconnected() from None
 
 
-async def until_disconnected(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
+async def until_disconnected(receive: Receive, work: Awaitable[T]) -> T:
     """The result of `work`, which is cancelled when the client goes away. Raises ApiError 499 then."""
-    working = asyncio.create_task(work)
+    task = asyncio.current_task()
+    assert task is not None
+    working, left = True, False
+
+    def leave(_: asyncio.Task[None]) -> None:
+        nonlocal left
+        left = working and task.cancel()
+
+    # The work is done in this task, not in one more: every change of tasks is a round of the loop.
     leaving = asyncio.create_task(_disconnected(receive))
+    leaving.add_done_callback(leave)
     try:
-        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            return working.result()
-        raise client_disconnected()
+        return await work
+    except asyncio.CancelledError:
+        if left and task.uncancel() == 0:
+            raise client_disconnected() from None
+        raise
     finally:
+        working = False
         leaving.cancel()
-        if not working.done():
-            working.cancel()
-            # What it holds is given back, and its record kept, before the request is over.
-            await asyncio.gather(working, return_exceptions=True)
 
 
 class EventStream(Response):

@@ -67,9 +67,11 @@ def running_engine(background: Background) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def engine(running_engine: Engine) -> Engine:
+def engine(running_engine: Engine) -> Iterator[Engine]:
+    """As it was made, afterwards too: a gateway that outlives a test would go by what another one left."""
     running_engine.reset()
-    return running_engine
+    yield running_engine
+    running_engine.reset()
 
 
 def pod_files(folder: Path) -> Path:

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol, TypeVar
 
@@ -20,8 +20,8 @@ class Sink(Protocol):
     interval: float
     """Least time in seconds from the beginning of one write to that of the next."""
 
-    async def write(self, first: int, lines: bytes) -> None:
-        """Keep whole lines, the first of which has this sequence number. They are kept when this returns.
+    def write(self, first: int, lines: bytes) -> Awaitable[None]:
+        """Keep whole lines, the first of which has this sequence number. They are kept when this is done.
 
         After a SinkError the same lines come again, until they are taken: they must not be kept twice.
         """
@@ -42,16 +42,20 @@ class Worker:
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="audit")
 
-    async def run(self, work: Callable[[], _Value]) -> _Value:
-        """Do the work in the thread. Raises SinkError for an OSError."""
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, work)
-        except OSError as error:
-            raise SinkError(error.strerror or type(error).__name__) from None
+    def run(self, work: Callable[[], _Value]) -> asyncio.Future[_Value]:
+        """The work, being done in the thread. Raises SinkError for an OSError."""
+        return asyncio.get_running_loop().run_in_executor(self._pool, _told, work)
 
     def close(self) -> None:
         """Work in progress goes on; no more is taken."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _told(work: Callable[[], _Value]) -> _Value:
+    try:
+        return work()
+    except OSError as error:
+        raise SinkError(error.strerror or type(error).__name__) from None
 
 
 class StdoutSink:
@@ -68,9 +72,9 @@ class StdoutSink:
         self._pending: tuple[int, int] = (-1, 0)
         """First sequence number of the lines under way, and how many of their bytes are written."""
 
-    async def write(self, first: int, lines: bytes) -> None:
+    def write(self, first: int, lines: bytes) -> asyncio.Future[None]:
         """See Sink."""
-        await self._worker.run(lambda: self._write(first, lines))
+        return self._worker.run(lambda: self._write(first, lines))
 
     def _write(self, first: int, lines: bytes) -> None:
         written = self._pending[1] if self._pending[0] == first else 0

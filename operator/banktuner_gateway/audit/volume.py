@@ -1,5 +1,6 @@
 """Records on a volume: files of one chain each, appended to and synced, and what crashed processes left there."""
 
+import asyncio
 import os
 import time
 from collections.abc import Sequence
@@ -42,9 +43,9 @@ class VolumeSink:
         self._file: _Open | None = None
         self._worker = Worker()
 
-    async def write(self, first: int, lines: bytes) -> None:
+    def write(self, first: int, lines: bytes) -> asyncio.Future[None]:
         """See Sink. A failed write is repeated at the same place, over what it left there."""
-        await self._worker.run(lambda: self._write(first, lines))
+        return self._worker.run(lambda: self._write(first, lines))
 
     def _write(self, first: int, lines: bytes) -> None:
         file = self._current(first)

@@ -160,6 +160,8 @@ class EngineClient:
                 connector=aiohttp.TCPConnector(limit=0, use_dns_cache=True, ttl_dns_cache=10),
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
                 read_bufsize=MAX_LINE_BYTES,
+                # One customer's answer must not set what goes with another's question.
+                cookie_jar=aiohttp.DummyCookieJar(),
                 # Not from the environment: a proxy variable must not carry customers' questions elsewhere.
                 trust_env=False,
             )

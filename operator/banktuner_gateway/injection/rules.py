@@ -80,7 +80,7 @@ class Lexicon:
         found: Places = defaultdict(list)
         for place, word in enumerate(text):
             for rest, concept in self._starting(word):
-                if all(_same(text, place + 1 + step, part) for step, part in enumerate(rest)):
+                if not rest or _follow(text, place + 1, rest):
                     found[concept].append(place)
         return found
 
@@ -128,10 +128,12 @@ def _near(places: Sequence[int], place: int, window: int) -> bool:
     return at < len(places) and places[at] <= place + window
 
 
-def _same(text: Sequence[str], place: int, part: str) -> bool:
-    if place >= len(text):
-        return False
-    return text[place].startswith(part[:-1]) if part.endswith("*") else text[place] == part
+def _follow(text: Sequence[str], place: int, parts: Sequence[str]) -> bool:
+    # a loop, as in _holds
+    for at, part in enumerate(parts, place):
+        if at >= len(text) or not (text[at].startswith(part[:-1]) if part.endswith("*") else text[at] == part):
+            return False
+    return True
 
 
 def _parts(entry: str) -> list[str]:
