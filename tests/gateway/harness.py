@@ -164,7 +164,8 @@ class Engine:
         return 200, json.dumps({"object": "chat.completion", "choices": [choice]}).encode()
 
     def _write(self, writer: asyncio.StreamWriter, status: int, body: bytes) -> None:
-        head = f"HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+        head = f"HTTP/1.1 {status} X\r\ncontent-type: application/json\r\nset-cookie: engine=1\r\n"
+        head += f"content-length: {len(body)}\r\n\r\n"
         writer.write(head.encode() + body)
 
 

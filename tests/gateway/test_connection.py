@@ -38,8 +38,11 @@ class Work:
         return "done"
 
 
-def begun(work: Work, client: Client) -> "asyncio.Task[str]":
-    async def request() -> str:
+async def begun() -> tuple[Work, Client, "asyncio.Task[str]"]:
+    """A request that waits for its work."""
+    work, client = Work(), Client()
+
+    async def answered() -> str:
         try:
             said = await until_disconnected(client.receive, work())
         except ApiError as problem:
@@ -50,32 +53,30 @@ def begun(work: Work, client: Client) -> "asyncio.Task[str]":
         await steps()
         return said
 
-    return asyncio.create_task(request())
+    request = asyncio.create_task(answered())
+    await steps()
+    return work, client, request
 
 
 async def others() -> set["asyncio.Task[Any]"]:
-    await asyncio.sleep(0)
+    await steps()
     return asyncio.all_tasks() - {asyncio.current_task()}
 
 
-async def steps(count: int = 3) -> None:
-    for _ in range(count):
+async def steps() -> None:
+    for _ in range(3):
         await asyncio.sleep(0)
 
 
 async def test_the_result_is_there_and_nobody_watches_any_more() -> None:
-    work, client = Work(), Client()
-    request = begun(work, client)
-    await steps()
+    work, _, request = await begun()
     work.may_end.set()
     assert await request == "done"
     assert await others() == set()
 
 
 async def test_work_is_cancelled_when_its_client_goes_away() -> None:
-    work, client = Work(), Client()
-    request = begun(work, client)
-    await steps()
+    work, client, request = await begun()
     client.leaves.set()
     assert await request == "499 client_disconnected"
     assert work.cancelled
@@ -84,22 +85,16 @@ async def test_work_is_cancelled_when_its_client_goes_away() -> None:
 
 @pytest.mark.parametrize("first", ["client", "work"])
 async def test_both_at_once_is_one_or_the_other(first: str) -> None:
-    work, client = Work(), Client()
-    request = begun(work, client)
-    await steps()
+    work, client, request = await begun()
     for event in [client.leaves, work.may_end] if first == "client" else [work.may_end, client.leaves]:
         event.set()
     assert await request in ("done", "499 client_disconnected")
-    await steps()
-    assert not request.cancelled()
     assert await others() == set()
 
 
 @pytest.mark.parametrize("client_too", [False, True])
 async def test_whoever_cancels_the_request_cancels_the_work(client_too: bool) -> None:
-    work, client = Work(), Client()
-    request = begun(work, client)
-    await steps()
+    work, client, request = await begun()
     request.cancel()
     if client_too:
         client.leaves.set()

@@ -46,6 +46,15 @@ def test_base_model_that_the_engine_does_not_know_is_our_fault(client, engine):
     assert client.post(CHAT, json={**QUESTION, "adapter": None}, headers=AUTH).status_code == 502
 
 
+def test_what_an_engine_sets_for_one_question_goes_with_no_other(start_gateway, engine):
+    # by a name: cookies of addresses are not kept anyway
+    with httpx.Client(base_url=start_gateway(engineUrl=f"http://localhost:{engine.port}")) as client:
+        answers = [client.post(CHAT, json=QUESTION, headers=AUTH) for _ in range(2)]
+    assert [one.status_code for one in answers] == [200, 200]
+    assert not any("cookie" in headers for headers, _ in engine.requests)
+    assert not any("set-cookie" in one.headers for one in answers)
+
+
 def test_slow_engine_is_504_in_time_and_abandoned(start_gateway, engine):
     engine.mode = "hang"
     with httpx.Client(base_url=start_gateway(requestTimeoutSeconds=2)) as client:

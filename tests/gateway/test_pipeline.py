@@ -30,7 +30,8 @@ def test_a_card_number_reaches_neither_engine_nor_record_and_comes_back_to_its_o
     assert question["messages"][-1]["content"] == "Please block my card <CARD_1>"
     assert answer.json()["response"].endswith(f"says Please block my card {CARD}")
     kept = "".join(file.read_text() for file in (files / "audit").rglob("*") if file.is_file())
-    assert "4111" not in kept
+    # Not four digits: they stand in a hexadecimal digest by chance.
+    assert all(part not in kept for part in (CARD[:9], CARD.replace(" ", "")[:8]))
     [decision] = decisions(files)
     [privacy, _] = [one for one in decision["verdicts"] if one["guard"] == "privacy"]
     assert (privacy["outcome"], privacy["counts"]) == ("mask", {"CARD": 1})
